@@ -1,0 +1,45 @@
+// The one error class of the library and its closed set of codes.
+
+/** Every code an {@link HRNetError} can carry, with what it means. */
+export const ERROR_CODES = {
+  usage: "the call or the command line is wrong: unknown option, missing argument, value out of range",
+  "file-not-found": "a file or folder that was named does not exist",
+  "read-failed": "a file exists and cannot be read",
+  "write-failed": "an output cannot be written (permission, full disk, not a folder)",
+  "invalid-image": "the bytes are no picture, or a damaged one",
+  "invalid-checkpoint":
+    "the checkpoint file is damaged, truncated, or holds something that may not be loaded",
+  "weights-mismatch": "names or shapes of the weights do not fit the network",
+  "invalid-model": "the model file is no model of ours or lacks what is needed to run it",
+  "unknown-model": "no model, architecture or published checkpoint has that name",
+  "invalid-config": "a network configuration, skeleton or recipe is not valid",
+  "invalid-shape": "tensors or sizes do not fit each other or the network",
+  "invalid-data": "a dataset, annotation, detection or array file is not valid",
+  "limit-exceeded": "the input is larger than the limit that guards memory",
+  "download-failed": "a published checkpoint could not be fetched, or arrived with another checksum",
+  "device-unavailable": "the requested device cannot run here",
+  "inference-failed": "the engine refused or failed to run the model",
+  aborted: "the caller cancelled",
+} as const;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * The only error the library throws on purpose. Its message says what was given, what was expected and what to do;
+ * `code` is for programs.
+ */
+export class HRNetError extends Error {
+  override readonly name = "HRNetError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The text of any thrown value: messages of errors, `String()` of the rest. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

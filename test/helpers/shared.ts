@@ -1,0 +1,24 @@
+// Where the development-only material lies (parity fixtures, data sets, one real checkpoint); tests that need it are
+// skipped, with a line saying so, where it is absent.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** The folder beside the checkout, or the one `HRNET_SHARED` names. */
+const SHARED = resolve(process.env["HRNET_SHARED"] ?? new URL("../../../shared", import.meta.url).pathname);
+
+/** Absolute path of `shared/<parts>`. */
+export function shared(...parts: string[]): string {
+  return resolve(SHARED, ...parts);
+}
+
+/** Whether `shared/<parts>` is there. Use with `test.skipIf(!hasShared(...))`; prints one line when it is not. */
+export function hasShared(...parts: string[]): boolean {
+  const present = existsSync(shared(...parts));
+  if (!present) console.log(`skipping what needs shared/${parts.join("/")}: not on this machine`);
+  return present;
+}
+
+/** Absolute path of a small fixture committed under test/fixtures. */
+export function fixture(...parts: string[]): string {
+  return resolve(new URL("../fixtures", import.meta.url).pathname, ...parts);
+}
