@@ -1,0 +1,74 @@
+// Pooling over N×C×H×W: MaxPool, AveragePool, GlobalAveragePool.
+
+import { type Attributes, defineOperator, emitOne, type Inputs, intsOf, shapeError } from "../operator.ts";
+import type { Value, ValueType } from "../value.ts";
+
+const POOL_ATTRIBUTES = {
+  kernel_shape: "ints",
+  strides: "ints",
+  pads: "ints",
+  ceil_mode: "int",
+  count_include_pad: "int",
+} as const;
+
+/** Output size per axis: floor((in + pads − k)/stride) + 1. */
+function inferPool(type: string) {
+  return (inputs: Inputs, attributes: Attributes): ValueType[] => {
+    const x = inputs[0]!;
+    const kernel = intsOf(attributes, "kernel_shape", []);
+    const strides = intsOf(attributes, "strides", [1, 1]);
+    const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
+    if (x.shape.length !== 4 || kernel.length !== 2)
+      throw shapeError(type, inputs, "expected N×C×H×W and a 2-D kernel");
+    const size = (axis: 0 | 1): number => {
+      const length = x.shape[axis + 2];
+      if (typeof length !== "number") throw shapeError(type, inputs, "height and width must be known");
+      const result =
+        Math.floor((length + pads[axis]! + pads[axis + 2]! - kernel[axis]!) / strides[axis]!) + 1;
+      if (result < 1)
+        throw shapeError(type, inputs, `the picture is smaller than the ${kernel.join("×")} window`);
+      return result;
+    };
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, size(0), size(1)] }];
+  };
+}
+
+export const MaxPool = defineOperator({
+  type: "MaxPool",
+  attributeKinds: POOL_ATTRIBUTES,
+  infer: inferPool("MaxPool"),
+});
+
+export const AveragePool = defineOperator({
+  type: "AveragePool",
+  attributeKinds: POOL_ATTRIBUTES,
+  infer: inferPool("AveragePool"),
+});
+
+export const GlobalAveragePool = defineOperator({
+  type: "GlobalAveragePool",
+  attributeKinds: {},
+  infer: (inputs) => [{ dtype: inputs[0]!.dtype, shape: [inputs[0]!.shape[0]!, inputs[0]!.shape[1]!, 1, 1] }],
+});
+
+/** Window and step of a pooling. `pads` is [top, left, bottom, right]. */
+export interface PoolOptions {
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly pads?: readonly [number, number, number, number];
+}
+
+function poolAttributes({ kernel, strides, pads = [0, 0, 0, 0] }: PoolOptions): Attributes {
+  return { kernel_shape: kernel, strides, pads };
+}
+
+/** Maximum over each window; padding never wins. */
+export const maxPool = (x: Value, options: PoolOptions, name = ""): Value =>
+  emitOne(MaxPool, [x], poolAttributes(options), name);
+
+/** Mean over each window. */
+export const averagePool = (x: Value, options: PoolOptions, name = ""): Value =>
+  emitOne(AveragePool, [x], poolAttributes(options), name);
+
+/** Mean over height and width: N×C×H×W → N×C×1×1. */
+export const globalAveragePool = (x: Value, name = ""): Value => emitOne(GlobalAveragePool, [x], {}, name);

@@ -1,0 +1,63 @@
+// Resize over height and width: nearest by whole factors, bilinear to a size.
+
+import { tensor } from "../../tensor/tensor.ts";
+import { defineOperator, emitOne, intsOf, shapeError } from "../operator.ts";
+import { constant, type Dim, type Value } from "../value.ts";
+
+/** ONNX Resize with `scales` (input 2, all axes) or `sizes` (input 3, the axes of attribute `axes`). */
+export const Resize = defineOperator({
+  type: "Resize",
+  attributeKinds: {
+    axes: "ints",
+    mode: "string",
+    coordinate_transformation_mode: "string",
+    nearest_mode: "string",
+  },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    const axes = intsOf(
+      attributes,
+      "axes",
+      x.shape.map((_, axis) => axis),
+    );
+    const scales = inputs[2]?.data;
+    const sizes = inputs[3]?.data;
+    if (!scales && !sizes) throw shapeError("Resize", inputs, "scales or sizes must be constants");
+    const shape: Dim[] = [...x.shape];
+    axes.forEach((axis, index) => {
+      const size = x.shape[axis]!;
+      if (sizes) {
+        shape[axis] = Number(sizes.data[index]);
+      } else {
+        const scale = Number(scales!.data[index]);
+        if (typeof size === "number") shape[axis] = Math.floor(size * scale);
+        else if (scale !== 1) throw shapeError("Resize", inputs, "an axis of unknown size cannot be scaled");
+      }
+    });
+    return [{ dtype: x.dtype, shape }];
+  },
+});
+
+/** Nearest-neighbour enlargement by a whole factor: cell (y, x) of the output copies (⌊y/f⌋, ⌊x/f⌋). */
+export function upsampleNearest(x: Value, factor: number, name = ""): Value {
+  const scales = constant(tensor("float32", [4], Float32Array.of(1, 1, factor, factor)));
+  const attributes = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
+  return emitOne(Resize, [x, undefined, scales], attributes, name);
+}
+
+/**
+ * Bilinear resampling to [height, width], as torch's `interpolate(mode="bilinear")`: with `alignCorners` corner cells
+ * keep their places, without it pixel areas do. x itself when the size is already right.
+ */
+export function resizeBilinear(
+  x: Value,
+  size: readonly [number, number],
+  alignCorners: boolean,
+  name = "",
+): Value {
+  if (x.shape[2] === size[0] && x.shape[3] === size[1]) return x;
+  const sizes = constant(tensor("int64", [2], BigInt64Array.from(size, BigInt)));
+  const mode = alignCorners ? "align_corners" : "half_pixel";
+  const attributes = { axes: [2, 3], mode: "linear", coordinate_transformation_mode: mode };
+  return emitOne(Resize, [x, undefined, undefined, sizes], attributes, name);
+}

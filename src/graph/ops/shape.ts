@@ -1,0 +1,175 @@
+// Operators that move elements without computing: Reshape, Transpose, Concat, Slice, Split, Flatten.
+
+import { elementCount, tensor } from "../../tensor/tensor.ts";
+import {
+  constantInts,
+  defineOperator,
+  emit,
+  emitOne,
+  type Inputs,
+  intsOf,
+  numberOf,
+  shapeError,
+} from "../operator.ts";
+import { constant, type Dim, type Shape, type Value } from "../value.ts";
+
+const ints = (values: readonly number[]): Value =>
+  constant(tensor("int64", [values.length], BigInt64Array.from(values, BigInt)));
+
+/** Product of known sizes and the list of unknown ones: two shapes hold as many elements when both agree. */
+function extent(shape: Shape): { known: number; unknown: string } {
+  let known = 1;
+  const unknown: string[] = [];
+  for (const dim of shape) {
+    if (typeof dim === "number") known *= dim;
+    else unknown.push(dim);
+  }
+  return { known, unknown: unknown.sort().join(",") };
+}
+
+/** Reshape to a constant target; 0 copies the input's size on that axis, one −1 takes what is left. */
+export const Reshape = defineOperator({
+  type: "Reshape",
+  attributeKinds: { allowzero: "int" },
+  infer(inputs) {
+    const x = inputs[0]!;
+    const target = constantInts("Reshape", inputs, 1)!;
+    const shape: Dim[] = target.map((size, axis) => (size === 0 ? x.shape[axis]! : size));
+    const open = shape.indexOf(-1);
+    const whole = extent(x.shape);
+    if (open >= 0) {
+      const rest = extent(shape.filter((_, axis) => axis !== open));
+      if (rest.unknown === whole.unknown) shape[open] = whole.known / rest.known;
+      else if (rest.unknown === "" && rest.known === whole.known) shape[open] = whole.unknown;
+      else throw shapeError("Reshape", inputs, `cannot tell the size left for −1 in [${target.join(", ")}]`);
+    }
+    const result = extent(shape);
+    if (result.known !== whole.known || result.unknown !== whole.unknown) {
+      throw shapeError("Reshape", inputs, `[${target.join(", ")}] holds another number of elements`);
+    }
+    return [{ dtype: x.dtype, shape }];
+  },
+  evaluate([x, target]) {
+    const shape = Array.from(target!.data, Number).map((size, axis) => (size === 0 ? x!.shape[axis]! : size));
+    const rest = elementCount(shape.filter((size) => size !== -1));
+    return [tensor(x!.dtype, shape.map((size) => (size === -1 ? x!.data.length / rest : size)), x!.data)];
+  },
+});
+
+export const Transpose = defineOperator({
+  type: "Transpose",
+  attributeKinds: { perm: "ints" },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    const perm = intsOf(attributes, "perm", []);
+    if (perm.length !== x.shape.length)
+      throw shapeError("Transpose", inputs, `perm [${perm.join(", ")}] does not fit`);
+    return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }];
+  },
+  evaluate([x], attributes) {
+    const perm = intsOf(attributes, "perm", []);
+    const strides = x!.shape.map((_, axis) => elementCount(x!.shape.slice(axis + 1)));
+    const shape = perm.map((axis) => x!.shape[axis]!);
+    const result = tensor(x!.dtype, shape);
+    for (let i = 0; i < result.data.length; i++) {
+      let rest = i;
+      let from = 0;
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        from += (rest % shape[axis]!) * strides[perm[axis]!]!;
+        rest = Math.floor(rest / shape[axis]!);
+      }
+      result.data[i] = x!.data[from]!;
+    }
+    return [result];
+  },
+});
+
+export const Concat = defineOperator({
+  type: "Concat",
+  attributeKinds: { axis: "int" },
+  infer(inputs, attributes) {
+    const first = inputs[0]!;
+    const axis = numberOf(attributes, "axis", 0);
+    let total = 0;
+    for (const value of inputs as Value[]) {
+      const fits =
+        value.dtype === first.dtype &&
+        value.shape.length === first.shape.length &&
+        value.shape.every((dim, index) => index === axis || dim === first.shape[index]);
+      if (!fits) throw shapeError("Concat", inputs, `all axes but ${axis} must agree`);
+      total += value.shape[axis] as number;
+    }
+    return [{ dtype: first.dtype, shape: first.shape.map((dim, index) => (index === axis ? total : dim)) }];
+  },
+});
+
+/** Slice(data, starts, ends, axes, steps) with constant bounds, clamped to the axis as ONNX does. */
+export const Slice = defineOperator({
+  type: "Slice",
+  attributeKinds: {},
+  infer(inputs) {
+    const x = inputs[0]!;
+    const starts = constantInts("Slice", inputs, 1)!;
+    const ends = constantInts("Slice", inputs, 2)!;
+    const axes = constantInts("Slice", inputs, 3) ?? starts.map((_, index) => index);
+    const steps = constantInts("Slice", inputs, 4) ?? starts.map(() => 1);
+    const shape: Dim[] = [...x.shape];
+    axes.forEach((axis, index) => {
+      const size = x.shape[axis];
+      const step = steps[index]!;
+      if (typeof size !== "number" || step < 1)
+        throw shapeError("Slice", inputs, "needs known sizes and forward steps");
+      const bound = (at: number): number => Math.min(Math.max(at < 0 ? at + size : at, 0), size);
+      shape[axis] = Math.max(0, Math.ceil((bound(ends[index]!) - bound(starts[index]!)) / step));
+    });
+    return [{ dtype: x.dtype, shape }];
+  },
+});
+
+/** Split along `axis` into the sizes of the constant second input. */
+export const Split = defineOperator({
+  type: "Split",
+  attributeKinds: { axis: "int" },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    const axis = numberOf(attributes, "axis", 0);
+    const sizes = constantInts("Split", inputs, 1)!;
+    if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[axis]) {
+      throw shapeError("Split", inputs, `the parts [${sizes.join(", ")}] must add up to axis ${axis}`);
+    }
+    return sizes.map((size) => ({
+      dtype: x.dtype,
+      shape: x.shape.map((dim, index) => (index === axis ? size : dim)),
+    }));
+  },
+});
+
+/** N×C×H×W → N×(C·H·W). */
+export const Flatten = defineOperator({
+  type: "Flatten",
+  attributeKinds: { axis: "int" },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    if (numberOf(attributes, "axis", 1) !== 1)
+      throw shapeError("Flatten", inputs, "only axis 1 is supported");
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, extent(x.shape.slice(1)).known] }];
+  },
+});
+
+/** x in another shape; 0 keeps an axis, −1 takes the rest. */
+export const reshape = (x: Value, shape: readonly number[], name = ""): Value =>
+  emitOne(Reshape, [x, ints(shape)], {}, name);
+/** x with axes in the order `perm`. */
+export const transpose = (x: Value, perm: readonly number[], name = ""): Value =>
+  emitOne(Transpose, [x], { perm }, name);
+/** `parts` one after the other along `axis`. */
+export const concat = (parts: readonly Value[], axis: number, name = ""): Value =>
+  parts.length === 1 ? parts[0]! : emitOne(Concat, parts as Inputs, { axis }, name);
+/** x[start:end:step] along `axis`. */
+export const slice = (x: Value, axis: number, start: number, end: number, step = 1, name = ""): Value =>
+  emitOne(Slice, [x, ints([start]), ints([end]), ints([axis]), ints([step])], {}, name);
+/** Parts of x of the given sizes along `axis`. */
+export const split = (x: Value, axis: number, sizes: readonly number[], name = ""): readonly Value[] =>
+  emit(Split, [x, ints(sizes)], { axis }, name);
+/** N×C×H×W → N×(C·H·W). */
+export const flatten = (x: Value, name = ""): Value => emitOne(Flatten, [x], { axis: 1 }, name);

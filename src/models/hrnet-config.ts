@@ -1,0 +1,99 @@
+// What an HRNet is, as data: validated configuration of backbone and head.
+
+import { z } from "zod";
+
+const count = z.number().int().min(1).max(4096);
+
+/** A stage of exchange modules: one entry of `blocks` and `channels` per branch, highest resolution first. */
+const stageSchema = z
+  .strictObject({
+    modules: count,
+    block: z.enum(["basic", "bottleneck"]).default("basic"),
+    blocks: z.array(count).min(1).max(8),
+    channels: z.array(count).min(1).max(8),
+  })
+  .refine((stage) => stage.blocks.length === stage.channels.length, {
+    message: "blocks and channels must have one entry per branch",
+  });
+
+const headSchema = z.discriminatedUnion("type", [
+  z.strictObject({
+    /** HRNetV1: a convolution on the highest-resolution branch gives heatmaps. */
+    type: z.literal("heatmap"),
+    channels: count,
+    kernel: z.union([z.literal(1), z.literal(3)]).default(1),
+  }),
+  z.strictObject({
+    /** One heatmap predictor on each branch of the last module (TPAMI §VII, Fig. 9). */
+    type: z.literal("heatmap-per-resolution"),
+    channels: count,
+  }),
+  z.strictObject({
+    /** HRNetV2: all branches resized and concatenated, 1×1 conv + BN + ReLU, 1×1 conv to class logits. */
+    type: z.literal("v2"),
+    channels: count,
+    kernel: z.union([z.literal(1), z.literal(3)]).default(1),
+  }),
+  z.strictObject({
+    /** HRNetV1h: branch 0 lifted from C to 15C channels, then as V2 (TPAMI §VII). */
+    type: z.literal("v1h"),
+    channels: count,
+  }),
+  z.strictObject({
+    /** HRNetV2 + OCR (object-contextual representations). */
+    type: z.literal("ocr"),
+    channels: count,
+    mid: count.default(512),
+    key: count.default(256),
+  }),
+  z.strictObject({
+    /** Classification (TPAMI App. B). `planes` per branch, ×4 out; `final` channels before pooling. */
+    type: z.literal("classification"),
+    channels: count,
+    planes: z.array(count).min(1).default([32, 64, 128, 256]),
+    final: count.default(2048),
+  }),
+  z.strictObject({
+    /** timm `features_only`: the stem at stride 2 and each branch widened as for classification. */
+    type: z.literal("features"),
+    planes: z.array(count).min(1).default([32, 64, 128, 256]),
+  }),
+  z.strictObject({
+    /** HRNetV2p: the HRFPN neck, five levels (detection). `stride` 2 for FCOS. */
+    type: z.literal("fpn"),
+    channels: count.default(256),
+    levels: count.default(5),
+    stride: z.union([z.literal(1), z.literal(2)]).default(1),
+  }),
+]);
+
+/** Schema of {@link HRNetConfig}. */
+export const hrnetSchema = z.strictObject({
+  family: z.literal("hrnet"),
+  /** Channels of the two stem convolutions. */
+  stem: count.default(64),
+  stage1: z.strictObject({ blocks: count, planes: count }),
+  /** The stages of exchange modules; the number of branches is the length of their lists. */
+  stages: z.array(stageSchema).min(1).max(6),
+  /**
+   * How lower resolutions are enlarged: `nearest` in the pose, classification and detection code, `bilinear` in
+   * segmentation, `bilinear-align-corners` in the OCR code. Weights must be run with what they were trained with.
+   */
+  upsample: z.enum(["nearest", "bilinear", "bilinear-align-corners"]).default("nearest"),
+  /** Which modules exchange: all (`within`), the last of each stage (`across`), the very last (`final`) (TPAMI Table XII). */
+  fusion: z.enum(["within", "across", "final"]).default("within"),
+  /** How the exchanged maps are combined (TPAMI §VII). */
+  fuse: z.enum(["sum", "product"]).default("sum"),
+  /** How higher resolutions are reduced: strided 3×3 convolutions, or 1×1 conv and bilinear resampling (TPAMI §VII). */
+  downsample: z.enum(["strided", "bilinear"]).default("strided"),
+  head: headSchema,
+});
+
+/** An HRNet: backbone of parallel branches and a head. */
+export type HRNetConfig = z.infer<typeof hrnetSchema>;
+
+/** One stage of an {@link HRNetConfig}. */
+export type HRNetStage = HRNetConfig["stages"][number];
+
+/** One kind of head of an {@link HRNetConfig}. */
+export type HRNetHead<T extends HRNetConfig["head"]["type"]> = Extract<HRNetConfig["head"], { type: T }>;

@@ -1,0 +1,14 @@
+// Initialisers: how parameters start when nothing is loaded, as data that a trainer carries out.
+
+/** A rule that fills a fresh parameter. */
+export type Initializer =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "normal"; readonly std: number }
+  | { readonly kind: "kaiming-normal"; readonly fan: "in" | "out" };
+
+export const ZEROS: Initializer = { kind: "constant", value: 0 };
+export const ONES: Initializer = { kind: "constant", value: 1 };
+/** N(0, 0.001²): every convolution of the official pose, segmentation and Lite-HRNet code (`init_weights`). */
+export const NORMAL_001: Initializer = { kind: "normal", std: 0.001 };
+/** Kaiming normal, fan out, ReLU: the official classification and detection code. */
+export const KAIMING_OUT: Initializer = { kind: "kaiming-normal", fan: "out" };

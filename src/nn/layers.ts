@@ -1,0 +1,90 @@
+// Layers with parameters, as functions (scope, x, options) => y. Names and defaults are those of torch.nn.
+
+import { conv, convTranspose } from "../graph/ops/conv.ts";
+import { clip, relu as reluOp } from "../graph/ops/elementwise.ts";
+import { gemm } from "../graph/ops/linear.ts";
+import { batchNormalization } from "../graph/ops/normalization.ts";
+import type { Value } from "../graph/value.ts";
+import { type Initializer, NORMAL_001, ONES, ZEROS } from "./init.ts";
+import type { Scope } from "./scope.ts";
+
+/** Number of channels of an N×C×H×W value. */
+export function channelsOf(x: Value): number {
+  return x.shape[1] as number;
+}
+
+/** Height and width of an N×C×H×W value. */
+export function sizeOf(x: Value): [number, number] {
+  return [x.shape[2] as number, x.shape[3] as number];
+}
+
+/** Options of {@link conv2d}. */
+export interface Conv2dOptions {
+  readonly out: number;
+  readonly kernel?: number;
+  readonly stride?: number;
+  /** Rows and columns of zeros on every side; (kernel − 1)/2 by default. */
+  readonly padding?: number;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly init?: Initializer;
+}
+
+/** torch.nn.Conv2d: N×C×H×W → N×out×H'×W'. Parameters `weight` (out×C/groups×k×k) and, with `bias`, `bias` (out). */
+export function conv2d(scope: Scope, x: Value, options: Conv2dOptions): Value {
+  const { out, kernel = 1, stride = 1, groups = 1, bias = false, init = NORMAL_001 } = options;
+  const p = options.padding ?? (kernel - 1) / 2;
+  const weight = scope.parameter("weight", [out, channelsOf(x) / groups, kernel, kernel], init);
+  const b = bias ? scope.parameter("bias", [out], ZEROS) : undefined;
+  return conv(x, weight, b, { strides: [stride, stride], pads: [p, p, p, p], group: groups }, scope.path);
+}
+
+/** Options of {@link convTranspose2d}. */
+export interface ConvTranspose2dOptions {
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly outputPadding: number;
+  readonly bias?: boolean;
+}
+
+/** torch.nn.ConvTranspose2d: N×C×H×W → N×out×H'×W'. Parameter `weight` is C×out×k×k. */
+export function convTranspose2d(scope: Scope, x: Value, options: ConvTranspose2dOptions): Value {
+  const { out, kernel, stride, padding: p, outputPadding, bias = false } = options;
+  const weight = scope.parameter("weight", [channelsOf(x), out, kernel, kernel], NORMAL_001);
+  const b = bias ? scope.parameter("bias", [out], ZEROS) : undefined;
+  const geometry = {
+    strides: [stride, stride],
+    pads: [p, p, p, p],
+    outputPadding: [outputPadding, outputPadding],
+  } as const;
+  return convTranspose(x, weight, b, geometry, scope.path);
+}
+
+/** torch.nn.BatchNorm2d (ε 1e-5) by stored statistics: N×C×H×W → the same shape. */
+export function batchNorm2d(scope: Scope, x: Value, epsilon = 1e-5): Value {
+  const shape = [channelsOf(x)];
+  const scale = scope.parameter("weight", shape, ONES);
+  const bias = scope.parameter("bias", shape, ZEROS);
+  const mean = scope.buffer("running_mean", shape, ZEROS);
+  const variance = scope.buffer("running_var", shape, ONES);
+  scope.buffer("num_batches_tracked", [], ZEROS, "int64");
+  return batchNormalization(x, { scale, bias, mean, variance }, epsilon, scope.path);
+}
+
+/** max(x, 0). The scope names the module; modules that share one name are one module called several times. */
+export function relu(scope: Scope, x: Value): Value {
+  return reluOp(x, scope.path);
+}
+
+/** min(max(x, 0), 6) (MobileNetV2). */
+export function relu6(scope: Scope, x: Value): Value {
+  return clip(x, 0, 6, scope.path);
+}
+
+/** torch.nn.Linear: N×I → N×out. Parameters `weight` (out×I) and `bias` (out). */
+export function linear(scope: Scope, x: Value, out: number): Value {
+  const weight = scope.parameter("weight", [out, x.shape[1] as number], NORMAL_001);
+  return gemm(x, weight, scope.parameter("bias", [out], ZEROS), scope.path);
+}

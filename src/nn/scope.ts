@@ -1,0 +1,64 @@
+// Scopes: where parameters get their names. A scope's path is the PyTorch module path, so that the names of our
+// parameters are the state-dict keys of the published checkpoints.
+
+import { HRNetError } from "../errors.ts";
+import { parameter, type Value } from "../graph/value.ts";
+import type { DType } from "../tensor/tensor.ts";
+import type { Initializer } from "./init.ts";
+
+/** A parameter or buffer of a network, as its state dict lists it. */
+export interface ParameterInfo {
+  readonly value: Value;
+  /** How it starts when a network is trained from scratch. */
+  readonly init: Initializer;
+  /** Whether training changes it by gradient; false for running statistics and counters. */
+  readonly trainable: boolean;
+}
+
+/** All parameters and buffers of a network by state-dict key, in order of creation. */
+export type ParameterMap = Map<string, ParameterInfo>;
+
+/** A place in the module tree. */
+export class Scope {
+  readonly parameters: ParameterMap;
+  readonly path: string;
+
+  constructor(parameters: ParameterMap = new Map(), path = "") {
+    this.parameters = parameters;
+    this.path = path;
+  }
+
+  /** The scope `names` below this one: `scope.child("branches", 0)`. */
+  child(...names: (string | number)[]): Scope {
+    return new Scope(this.parameters, [this.path, ...names].filter((name) => name !== "").join("."));
+  }
+
+  /** A trainable parameter. */
+  parameter(name: string, shape: readonly number[], init: Initializer): Value {
+    return this.#register(name, "float32", shape, init, true);
+  }
+
+  /** State that is stored and loaded, and not trained by gradient. */
+  buffer(name: string, shape: readonly number[], init: Initializer, dtype: DType = "float32"): Value {
+    return this.#register(name, dtype, shape, init, false);
+  }
+
+  #register(
+    name: string,
+    dtype: DType,
+    shape: readonly number[],
+    init: Initializer,
+    trainable: boolean,
+  ): Value {
+    const key = this.child(name).path;
+    if (this.parameters.has(key)) {
+      throw new HRNetError(
+        "invalid-config",
+        `Two parts of the network are named ${key}; scopes must be distinct.`,
+      );
+    }
+    const value = parameter(key, dtype, shape);
+    this.parameters.set(key, { value, init, trainable });
+    return value;
+  }
+}
