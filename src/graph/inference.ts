@@ -3,9 +3,10 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { bindParameters, type Graph } from "./graph.ts";
 import { foldConstants } from "./passes/fold-constants.ts";
+import { layOutChannels } from "./passes/channel-layout.ts";
 import { foldScales } from "./passes/fold-scale.ts";
 
 /** The graph ready to run: `weights` by state-dict key bound and folded into the convolutions. */
 export function inferenceGraph(graph: Graph, weights: ReadonlyMap<string, Tensor>): Graph {
-  return foldConstants(foldScales(bindParameters(graph, weights)));
+  return foldConstants(layOutChannels(foldScales(bindParameters(graph, weights))));
 }

@@ -7,6 +7,7 @@ import { DATA_TYPE_OF, dtypeOf, tensorFromProto, tensorToProto } from "./onnx-pr
 import { type AttributeKind, type Attributes, emit, emitOne, type Operator } from "./operator.ts";
 import { findOperator } from "./operators.ts";
 import { Identity } from "./ops/elementwise.ts";
+import { Resize } from "./ops/resize.ts";
 import { constant, type Dim, input as graphInput, type Node, type Value } from "./value.ts";
 
 /** Operator set we write: the first in which Resize takes sizes for some axes only. */
@@ -99,7 +100,10 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
   const nameOf = (value: Value | undefined): string => {
     if (!value) return "";
     if (value.kind === "parameter") {
-      throw new HRNetError("weights-mismatch", `The parameter ${value.name} has no weights; bind them before writing.`);
+      throw new HRNetError(
+        "weights-mismatch",
+        `The parameter ${value.name} has no weights; bind them before writing.`,
+      );
     }
     if (value.kind === "constant") {
       const name = names.give(value, "constant");
@@ -122,13 +126,15 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
       ...(attribute.length > 0 && { attribute }),
     };
   });
+  // Runtimes lose a batch known by name in Resize; with its shape written they can still tell which maps are alike.
+  const valueInfos = nodes
+    .filter((item) => item.operator === Resize)
+    .map(({ outputs: [value] }) => valueInfo(names.give(value!, "value"), value!))
+    .filter(({ name }) => !(name in graph.outputs));
   const domains = new Set(nodes.map((item) => item.operator.domain).filter((domain) => domain !== ""));
   return {
     irVersion: IR_VERSION,
-    opsetImport: [
-      { domain: "", version: OPSET },
-      ...[...domains].map((domain) => ({ domain, version: 1 })),
-    ],
+    opsetImport: [{ domain: "", version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
     producerName: "hrnet-ts",
     ...(info.producerVersion !== undefined && { producerVersion: info.producerVersion }),
     graph: {
@@ -137,6 +143,7 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
       input: graph.inputs.map((value) => valueInfo(names.give(value, value.name!), value)),
       output: outputs,
       initializer: [...initializer.values()],
+      ...(valueInfos.length > 0 && { valueInfo: valueInfos }),
     },
     metadataProps: Object.entries(info.metadata ?? {}).map(([key, value]) => ({ key, value })),
   };
@@ -172,12 +179,17 @@ function inputOf({ name, type }: ValueInfoProto): Value {
  */
 export function graphFromModel(model: ModelProto): Graph {
   const values = new Map<string, Value>();
-  for (const tensor of model.graph.initializer) values.set(tensor.name ?? "", constant(tensorFromProto(tensor)));
+  for (const tensor of model.graph.initializer)
+    values.set(tensor.name ?? "", constant(tensorFromProto(tensor)));
   const inputs = model.graph.input.filter(({ name }) => !values.has(name)).map(inputOf);
   for (const value of inputs) values.set(value.name!, value);
-  const valueOf = (name: string, user: string): Value => {
+  const resolve = (name: string, user: string): Value => {
     const value = values.get(name);
-    if (!value) throw new HRNetError("invalid-model", `The model's ${user} reads ${name}, which nothing defines before.`);
+    if (!value)
+      throw new HRNetError(
+        "invalid-model",
+        `The model's ${user} reads ${name}, which nothing defines before.`,
+      );
     return value;
   };
   for (const proto of model.graph.node) {
@@ -190,13 +202,13 @@ export function graphFromModel(model: ModelProto): Graph {
       );
     }
     const user = `node ${proto.name || proto.opType}`;
-    const nodeInputs = proto.input.map((name) => (name === "" ? undefined : valueOf(name, user)));
+    const nodeInputs = proto.input.map((name) => (name === "" ? undefined : resolve(name, user)));
     const outputs = emit(operator, nodeInputs, readAttributes(operator, proto.attribute ?? []), proto.name);
     proto.output.forEach((name, index) => {
       const value = outputs[index];
       if (name !== "" && value) values.set(name, value);
     });
   }
-  const outputs = model.graph.output.map(({ name }) => [name, valueOf(name, "output list")] as const);
+  const outputs = model.graph.output.map(({ name }) => [name, resolve(name, "output list")] as const);
   return createGraph(inputs, Object.fromEntries(outputs));
 }

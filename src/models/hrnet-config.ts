@@ -29,6 +29,14 @@ const headSchema = z.discriminatedUnion("type", [
     channels: count,
   }),
   z.strictObject({
+    /** HigherHRNet: heatmaps and tags at 1/4, a transposed convolution, residual blocks and heatmaps at 1/2. */
+    type: z.literal("higher"),
+    channels: count,
+    /** Associative-embedding tags beside the heatmaps of the lower resolution. */
+    tags: count,
+    blocks: count.default(4),
+  }),
+  z.strictObject({
     /** HRNetV2: all branches resized and concatenated, 1×1 conv + BN + ReLU, 1×1 conv to class logits. */
     type: z.literal("v2"),
     channels: count,

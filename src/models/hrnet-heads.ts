@@ -9,7 +9,7 @@ import { resizeBilinear } from "../graph/ops/resize.ts";
 import { concat, flatten, reshape, transpose } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import { residualBlock } from "../nn/blocks.ts";
-import { batchNorm2d, channelsOf, conv2d, linear, relu, sizeOf } from "../nn/layers.ts";
+import { batchNorm2d, channelsOf, conv2d, convTranspose2d, linear, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { type HRNetFeatures, hrnetBackbone, resizeLike } from "./hrnet.ts";
 import type { HRNetConfig, HRNetHead } from "./hrnet-config.ts";
@@ -83,6 +83,27 @@ function ocrHead(
   return { aux, logits };
 }
 
+/** HigherHRNet (Cheng et al. 2020, pose_higher_hrnet.py): heatmaps and tags at 1/4, then heatmaps alone at 1/2. */
+function higherHead(scope: Scope, head: HRNetHead<"higher">, high: Value): Outputs {
+  const width = channelsOf(high);
+  const options = { out: head.channels + head.tags, bias: true };
+  const heatmapsAndTags = conv2d(scope.child("final_layers", 0), high, options); // N×(J+T)×H/4×W/4
+  const layers = scope.child("deconv_layers", 0);
+  const up = convTranspose2d(layers.child(0, 0), concat([high, heatmapsAndTags], 1), {
+    out: width,
+    kernel: 4,
+    stride: 2,
+    padding: 1,
+    outputPadding: 0,
+  });
+  let y = relu(layers.child(0, 2), batchNorm2d(layers.child(0, 1), up)); // N×C×H/2×W/2
+  for (let k = 1; k <= head.blocks; k++) y = residualBlock(layers.child(k, 0), y, "basic", width);
+  return {
+    heatmapsAndTags,
+    heatmaps: conv2d(scope.child("final_layers", 1), y, { out: head.channels, bias: true }),
+  };
+}
+
 /** Each branch widened by one bottleneck (`incre_modules`). */
 function widen(scope: Scope, branches: readonly Value[], planes: readonly number[]): Value[] {
   if (planes.length !== branches.length) {
@@ -154,6 +175,8 @@ export function hrnet(scope: Scope, config: HRNetConfig, x: Value): Outputs {
       );
       return Object.fromEntries(maps);
     }
+    case "higher":
+      return higherHead(scope, head, features(true).branches[0]!);
     case "v2": {
       const joined = concatBranches(config, features(false).branches); // N×15C×H/4×W/4
       return {

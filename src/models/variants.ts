@@ -5,15 +5,15 @@ import type { NetworkConfigInput } from "./network.ts";
 /** What a network is for. */
 export type Task = "pose" | "segmentation" | "classification" | "detection";
 
-/** How a paper counted its figures (FACTS of the field; docs/papers-and-code.md lists the rules). */
-export type Convention = "hrnet" | "torchstat" | "true-macs";
+/** How a paper counted its figures; the rules are in complexity.ts. */
+export type Convention = "hrnet" | "hrnet-decimal" | "torchstat" | "binary-macs";
 
 /** Figures as printed in a paper or its repository. */
 export interface PaperFigures {
-  /** Millions of parameters, or `null` where none is printed. */
-  readonly params: number | null;
+  /** Millions of parameters. */
+  readonly params: number;
   /** "GFLOPs" in the unit and by the rules of `convention`. */
-  readonly gflops: number | null;
+  readonly gflops: number;
   readonly convention: Convention;
   readonly source: string;
 }
@@ -33,7 +33,11 @@ type HRNetInput = Extract<NetworkConfigInput, { family: "hrnet" }>;
 type LiteInput = Extract<NetworkConfigInput, { family: "lite-hrnet" }>;
 
 /** Widths of two, three, four branches: C, 2C, 4C, 8C. */
-function stages(width: number, blocks: number, modules: readonly [number, number, number]): HRNetInput["stages"] {
+function stages(
+  width: number,
+  blocks: number,
+  modules: readonly [number, number, number],
+): HRNetInput["stages"] {
   return modules.map((count, index) => ({
     modules: count,
     blocks: Array<number>(index + 2).fill(blocks),
@@ -50,8 +54,16 @@ function body(width: number): Body {
 }
 
 /** The two small networks of the classification and segmentation code. */
-const SMALL_V1: Body = { family: "hrnet", stage1: { blocks: 1, planes: 32 }, stages: stages(16, 2, [1, 1, 1]) };
-const SMALL_V2: Body = { family: "hrnet", stage1: { blocks: 2, planes: 64 }, stages: stages(18, 2, [1, 3, 2]) };
+const SMALL_V1: Body = {
+  family: "hrnet",
+  stage1: { blocks: 1, planes: 32 },
+  stages: stages(16, 2, [1, 1, 1]),
+};
+const SMALL_V2: Body = {
+  family: "hrnet",
+  stage1: { blocks: 2, planes: 64 },
+  stages: stages(18, 2, [1, 3, 2]),
+};
 
 const WIDTHS = [18, 30, 32, 40, 44, 48, 64] as const;
 
@@ -64,9 +76,15 @@ const SIZES: readonly (readonly [string, Body])[] = [
 
 const TPAMI = "Wang et al. 2020 (arXiv:1908.07919)";
 const LITE = "Yu et al. 2021 (arXiv:2104.06403), released README";
+const HIGHER_PAPER = "Cheng et al. 2020 (arXiv:1908.10357)";
 const SB = "Xiao et al. 2018 (arXiv:1804.06208)";
 
-function paper(params: number | null, gflops: number | null, source = TPAMI, convention: Convention = "hrnet"): PaperFigures {
+function paper(
+  params: number,
+  gflops: number,
+  source = TPAMI,
+  convention: Convention = "hrnet",
+): PaperFigures {
   return { params, gflops, convention, source };
 }
 
@@ -159,13 +177,27 @@ const CLASSIFICATION: readonly Variant[] = SIZES.map(([size, base]) => ({
   paper: CLASSIFICATION_PAPER[size] ?? null,
 }));
 
-const DETECTION: readonly Variant[] = WIDTHS.filter((width) => [18, 32, 40, 48].includes(width)).map((width) => ({
-  name: `hrnetv2p-w${width}`,
-  task: "detection",
-  input: [800, 1216],
-  config: { ...body(width), head: { type: "fpn" } },
-  paper: null,
-  note: "backbone and HRFPN neck",
+const DETECTION: readonly Variant[] = WIDTHS.filter((width) => [18, 32, 40, 48].includes(width)).map(
+  (width) => ({
+    name: `hrnetv2p-w${width}`,
+    task: "detection",
+    input: [800, 1216],
+    config: { ...body(width), head: { type: "fpn" } },
+    paper: null,
+    note: "backbone and HRFPN neck",
+  }),
+);
+
+const HIGHER: readonly Variant[] = ([32, 48] as const).map((width) => ({
+  name: `higher-hrnet-w${width}`,
+  task: "pose",
+  input: [width === 32 ? 512 : 640, width === 32 ? 512 : 640],
+  config: { ...body(width), head: { type: "higher", channels: COCO_KEYPOINTS, tags: COCO_KEYPOINTS } },
+  paper:
+    width === 32
+      ? paper(28.6, 47.9, HIGHER_PAPER, "hrnet-decimal")
+      : paper(63.8, 154.3, HIGHER_PAPER, "hrnet-decimal"),
+  note: "network only; bottom-up grouping is not part of the pose pipeline",
 }));
 
 /** Blocks per ResNet stage (He et al. 2016, Table 1). */
@@ -195,19 +227,23 @@ const DECONV: readonly Variant[] = [
     task: "pose",
     input: [256, 192],
     config: { family: "mobilenet-v2-pose", head: { channels: COCO_KEYPOINTS } },
-    paper: paper(9.6, 1.48, "Yu et al. 2021 (arXiv:2104.06403)", "true-macs"),
+    paper: paper(9.6, 1.48, "Yu et al. 2021 (arXiv:2104.06403)", "binary-macs"),
   },
   {
     name: "shufflenet-v2-pose",
     task: "pose",
     input: [256, 192],
     config: { family: "shufflenet-v2-pose", head: { channels: COCO_KEYPOINTS } },
-    paper: paper(7.6, 1.28, "Yu et al. 2021 (arXiv:2104.06403)", "true-macs"),
+    paper: paper(7.6, 1.28, "Yu et al. 2021 (arXiv:2104.06403)", "binary-macs"),
   },
 ];
 
 /** Lite-HRNet stages: branch channels c, 2c, 4c, 8c; two blocks per module. */
-function lite(width: number, modules: readonly [number, number, number], block: LiteInput["block"]): LiteInput {
+function lite(
+  width: number,
+  modules: readonly [number, number, number],
+  block: LiteInput["block"],
+): LiteInput {
   return {
     family: "lite-hrnet",
     stages: modules.map((count, index) => ({
@@ -272,10 +308,22 @@ const ABLATIONS: readonly Variant[] = (
   [
     ["final-fusion", { ...body(32), fusion: "final", head: HEATMAPS }, "one exchange, after the last module"],
     ["across-fusion", { ...body(32), fusion: "across", head: HEATMAPS }, "exchange at the end of each stage"],
-    ["bilinear-downsampling", { ...body(32), downsample: "bilinear", head: HEATMAPS }, "1×1 conv and bilinear reduction"],
+    [
+      "bilinear-downsampling",
+      { ...body(32), downsample: "bilinear", head: HEATMAPS },
+      "1×1 conv and bilinear reduction",
+    ],
     ["product-fusion", { ...body(32), fuse: "product", head: HEATMAPS }, "maps multiplied instead of added"],
-    ["parallel-streams", { ...body(32), stages: sameStreams(27, 4), head: HEATMAPS }, "all four streams from the start"],
-    ["single-stream", { ...body(32), stages: sameStreams(56, 1), head: HEATMAPS }, "one high-resolution stream"],
+    [
+      "parallel-streams",
+      { ...body(32), stages: sameStreams(26, 4), head: HEATMAPS },
+      "all four streams from the start",
+    ],
+    [
+      "single-stream",
+      { ...body(32), stages: sameStreams(59, 1), head: HEATMAPS },
+      "one high-resolution stream",
+    ],
     [
       "heatmap-per-resolution",
       { ...body(32), head: { type: "heatmap-per-resolution", channels: COCO_KEYPOINTS } },
@@ -296,6 +344,7 @@ export const VARIANTS: readonly Variant[] = [
   ...POSE,
   ...LITE_VARIANTS,
   ...DECONV,
+  ...HIGHER,
   ...ABLATIONS,
   ...SEGMENTATION,
   OCR,

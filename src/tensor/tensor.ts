@@ -98,6 +98,22 @@ export function arrayFromBytes<D extends DType>(
   return new type(copy as ArrayBuffer) as TensorArray<D>;
 }
 
+/**
+ * `count` elements found at `offset` into `bytes`, which must reach that far: a view where the alignment allows, else a
+ * copy. A view keeps the whole buffer of `bytes` alive.
+ */
+export function arrayOverBytes<D extends DType>(
+  dtype: D,
+  bytes: Uint8Array,
+  offset: number,
+  count: number,
+): TensorArray<D> {
+  const type = ARRAY_TYPES[dtype];
+  const start = bytes.byteOffset + offset;
+  if (start % type.BYTES_PER_ELEMENT !== 0) return arrayFromBytes(dtype, bytes.buffer, start, count);
+  return new type(bytes.buffer as ArrayBuffer, start, count) as TensorArray<D>;
+}
+
 /** A view of the bytes behind a tensor's elements (little-endian on every platform Node.js supports). */
 export function bytesOf(array: TensorArray): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

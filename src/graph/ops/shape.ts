@@ -1,4 +1,4 @@
-// Operators that move elements without computing: Reshape, Transpose, Concat, Slice, Split, Flatten.
+// Operators that move elements without computing: Reshape, Transpose, Concat, Slice, Split, Gather, Flatten.
 
 import { elementCount, tensor } from "../../tensor/tensor.ts";
 import {
@@ -52,7 +52,13 @@ export const Reshape = defineOperator({
   evaluate([x, target]) {
     const shape = Array.from(target!.data, Number).map((size, axis) => (size === 0 ? x!.shape[axis]! : size));
     const rest = elementCount(shape.filter((size) => size !== -1));
-    return [tensor(x!.dtype, shape.map((size) => (size === -1 ? x!.data.length / rest : size)), x!.data)];
+    return [
+      tensor(
+        x!.dtype,
+        shape.map((size) => (size === -1 ? x!.data.length / rest : size)),
+        x!.data,
+      ),
+    ];
   },
 });
 
@@ -156,6 +162,22 @@ export const Flatten = defineOperator({
   },
 });
 
+/** Gather(data, indices) along `axis` with a constant list of indices. */
+export const Gather = defineOperator({
+  type: "Gather",
+  attributeKinds: { axis: "int" },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    const axis = numberOf(attributes, "axis", 0);
+    const size = x.shape[axis];
+    const indices = constantInts("Gather", inputs, 1)!;
+    if (typeof size !== "number" || indices.some((index) => index < 0 || index >= size)) {
+      throw shapeError("Gather", inputs, `the indices must lie on axis ${axis}`);
+    }
+    return [{ dtype: x.dtype, shape: x.shape.map((dim, at) => (at === axis ? indices.length : dim)) }];
+  },
+});
+
 /** x in another shape; 0 keeps an axis, −1 takes the rest. */
 export const reshape = (x: Value, shape: readonly number[], name = ""): Value =>
   emitOne(Reshape, [x, ints(shape)], {}, name);
@@ -168,6 +190,9 @@ export const concat = (parts: readonly Value[], axis: number, name = ""): Value 
 /** x[start:end:step] along `axis`. */
 export const slice = (x: Value, axis: number, start: number, end: number, step = 1, name = ""): Value =>
   emitOne(Slice, [x, ints([start]), ints([end]), ints([axis]), ints([step])], {}, name);
+/** The elements of x at `indices` along `axis`, in that order. */
+export const gather = (x: Value, indices: readonly number[], axis: number, name = ""): Value =>
+  emitOne(Gather, [x, ints(indices)], { axis }, name);
 /** Parts of x of the given sizes along `axis`. */
 export const split = (x: Value, axis: number, sizes: readonly number[], name = ""): readonly Value[] =>
   emit(Split, [x, ints(sizes)], { axis }, name);

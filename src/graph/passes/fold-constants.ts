@@ -11,7 +11,8 @@ function isNoOp(node: Node, inputs: readonly (Value | undefined)[]): boolean {
   if (!x) return false;
   if (node.operator === Identity) return true;
   if (node.operator === Reshape) return node.outputs[0]!.shape.join() === x.shape.join();
-  if (node.operator === Transpose) return (node.attributes["perm"] as number[]).every((axis, i) => axis === i);
+  if (node.operator === Transpose)
+    return (node.attributes["perm"] as number[]).every((axis, i) => axis === i);
   return false;
 }
 

@@ -22,7 +22,8 @@ const floats = (value: Value | undefined): Float32Array | undefined =>
 /** BN by stored statistics is scale = γ/√(var + ε), shift = β − mean·scale. */
 function affineOfBatchNorm(node: Node, inputs: Inputs): Affine | undefined {
   const [gamma, beta, mean, variance] = inputs.slice(1, 5).map(floats);
-  if (!gamma || !beta || !mean || !variance || numberOf(node.attributes, "training_mode", 0) !== 0) return undefined;
+  if (!gamma || !beta || !mean || !variance || numberOf(node.attributes, "training_mode", 0) !== 0)
+    return undefined;
   const epsilon = numberOf(node.attributes, "epsilon", 1e-5);
   const scale = Float64Array.from(gamma, (g, c) => g / Math.sqrt(variance[c]! + epsilon));
   const shift = Float64Array.from(beta, (b, c) => b - mean[c]! * scale[c]!);
@@ -37,7 +38,8 @@ function affineOfMul(_node: Node, inputs: Inputs): Affine | undefined {
   const x = inputs[1 - index];
   if (!factor || !values || !x || x.shape.length !== 4) return undefined;
   const channels = x.shape[1] as number;
-  const perChannel = factor.shape.length >= 3 && factor.shape.at(-3) === channels && values.length === channels;
+  const perChannel =
+    factor.shape.length >= 3 && factor.shape.at(-3) === channels && values.length === channels;
   if (values.length !== 1 && !perChannel) return undefined;
   const scale = Float64Array.from({ length: channels }, (_, c) => values[values.length === 1 ? 0 : c]!);
   return { x, scale, shift: new Float64Array(channels) };
@@ -71,7 +73,10 @@ function fold(node: Node, affine: Affine): Value | undefined {
   const weightData = weight?.data;
   const biasData = floats(bias);
   if (weightData?.dtype !== "float32" || (bias && !biasData) || (transposed && grouped)) return undefined;
-  const newBias = Float32Array.from(affine.shift, (shift, c) => shift + (biasData?.[c] ?? 0) * affine.scale[c]!);
+  const newBias = Float32Array.from(
+    affine.shift,
+    (shift, c) => shift + (biasData?.[c] ?? 0) * affine.scale[c]!,
+  );
   const inputs = [
     x,
     constant(scaleWeight(weightData, affine.scale, transposed)),
@@ -86,7 +91,8 @@ export function foldScales(graph: Graph): Graph {
   return rewriteGraph(graph, (node, inputs) => {
     const affine = AFFINE_RULES.get(node.operator)?.(node, inputs);
     const producer = affine?.x.producer;
-    if (!affine || !producer || (producer.operator !== Conv && producer.operator !== ConvTranspose)) return undefined;
+    if (!affine || !producer || (producer.operator !== Conv && producer.operator !== ConvTranspose))
+      return undefined;
     // The convolution may itself be the product of an earlier fold: what counts is who read the original value.
     const original = node.inputs[inputs.indexOf(affine.x)]!;
     const folded = uses.get(original) === 1 ? fold(producer, affine) : undefined;

@@ -1,6 +1,6 @@
 // Half precision: constants stored and computed in float16, inputs and outputs left in float32.
 
-import { encodeFloat16 } from "../../tensor/float16.ts";
+import { float32ArrayToFloat16 } from "../../tensor/float16.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { createGraph, type Graph, rewriteGraph } from "../graph.ts";
 import { emit } from "../operator.ts";
@@ -19,7 +19,7 @@ export function toFloat16(graph: Graph): Graph {
     let result = halves.get(value);
     if (!result) {
       const data: Tensor = value.data!;
-      result = constant(tensor("float16", data.shape, encodeFloat16(data.data as Float32Array)));
+      result = constant(tensor("float16", data.shape, float32ArrayToFloat16(data.data as Float32Array)));
       halves.set(value, result);
     }
     return result;
@@ -32,6 +32,8 @@ export function toFloat16(graph: Graph): Graph {
     );
     return emit(node.operator, next, node.attributes, node.name);
   });
-  const outputs = Object.entries(converted.outputs).map(([name, value]) => [name, cast(value, "float32")] as const);
+  const outputs = Object.entries(converted.outputs).map(
+    ([name, value]) => [name, cast(value, "float32")] as const,
+  );
   return createGraph(graph.inputs, Object.fromEntries(outputs));
 }

@@ -1,0 +1,12 @@
+import { writeFileSync } from "node:fs";
+import { VARIANTS } from "../src/models/variants.ts";
+import { buildNetwork, parseNetworkConfig } from "../src/models/network.ts";
+import { inferenceGraph } from "../src/graph/inference.ts";
+import { graphToModel } from "../src/graph/onnx.ts";
+import { encodeModel } from "../src/graph/onnx-proto.ts";
+import { proceduralWeight } from "../test/helpers/procedural.ts";
+const [v,out]=process.argv.slice(2);
+const n=buildNetwork(parseNetworkConfig(VARIANTS.find(x=>x.name===v)!.config),[256,192]);
+const w=new Map([...n.parameters].map(([k,p])=>[k,proceduralWeight(k,p.value.shape as number[])]));
+const t=Date.now(); const g=inferenceGraph(n.graph,w); const h:Record<string,number>={}; for(const q of g.nodes) h[q.operator.type]=(h[q.operator.type]??0)+1; console.log(v,g.nodes.length,JSON.stringify(h),Date.now()-t,"ms");
+writeFileSync(out!,encodeModel(graphToModel(g,{name:v!})));

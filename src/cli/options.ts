@@ -1,0 +1,142 @@
+// Options that several verbs share, each written once: flags, meaning, check.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { readJsonFile } from "../data/json-file.ts";
+import { HRNetError } from "../errors.ts";
+import {
+  HEATMAP_CODECS,
+  type HeatmapCodecName,
+  type HeatmapCodecOptions,
+} from "../pose/codecs/codec-table.ts";
+import { DEVICES, type Device } from "../runtime/session.ts";
+import { parseSkeleton } from "../skeleton/parse-skeleton.ts";
+import type { Skeleton } from "../skeleton/skeleton.ts";
+import { SKELETONS, skeletonByName } from "../skeleton/skeletons.ts";
+
+/** A whole number of at least `minimum`, as commander parses it. */
+export function wholeNumber(minimum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`Expected a whole number from ${minimum}.`);
+    }
+    return value;
+  };
+}
+
+/** A number of at least `minimum`, as commander parses it. */
+export function numberFrom(minimum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value) || value < minimum) {
+      throw new InvalidArgumentError(`Expected a number from ${minimum}.`);
+    }
+    return value;
+  };
+}
+
+/** `256x192`: height and width. */
+export function inputSize(text: string): [number, number] {
+  const match = /^(\d+)x(\d+)$/i.exec(text.trim());
+  if (!match) throw new InvalidArgumentError("Expected height x width, like 256x192.");
+  return [Number(match[1]), Number(match[2])];
+}
+
+/** Options of {@link addDeviceOptions} as parsed. */
+export interface DeviceOptions {
+  readonly device?: Device | "auto";
+  readonly threads?: number;
+  readonly verbose?: boolean;
+}
+
+/** `--device`, `--threads`, `--verbose`. */
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--device <name>", "where the network runs").choices(["auto", ...DEVICES]).default("auto"),
+    )
+    .option("--threads <n>", "CPU threads of the network (default: all cores)", wholeNumber(1))
+    .option("--verbose", "say which device was chosen and why");
+}
+
+/** Session options of parsed device options: log lines go to stderr with `--verbose`. */
+export function sessionOptions({ device, threads, verbose }: DeviceOptions) {
+  return {
+    ...(device && { device }),
+    ...(threads !== undefined && { threads }),
+    ...(verbose && { onLog: (line: string): void => void process.stderr.write(`${line}\n`) }),
+  };
+}
+
+/** Options of {@link addPoseModelOptions} as parsed. */
+export interface PoseModelOptions {
+  readonly codec?: HeatmapCodecName;
+  readonly refinement?: NonNullable<HeatmapCodecOptions["refinement"]>;
+  readonly blurKernel?: number;
+  readonly sigma?: number;
+  readonly skeleton?: string;
+}
+
+/** How heatmaps are read, where the model file does not say it or should be overruled. */
+export function addPoseModelOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--codec <name>", "crop, flip rule and decoding (default: the model's own)").choices(
+        Object.keys(HEATMAP_CODECS),
+      ),
+    )
+    .addOption(
+      new Option("--refinement <name>", "another sub-cell refinement than the codec's").choices([
+        "none",
+        "quarter-offset",
+        "dark",
+        "dark-udp",
+      ]),
+    )
+    .option("--blur-kernel <n>", "odd size of the blur before DARK", wholeNumber(1))
+    .option("--sigma <cells>", "σ of the targets the model was trained with", numberFrom(0.5))
+    .option("--skeleton <name|file>", `keypoints: ${[...SKELETONS.keys()].join(", ")}, or a JSON file`);
+}
+
+/** The codec that parsed options ask for, over `base`, the model's own; `undefined` when they leave it alone. */
+export function codecOptions(
+  { codec, refinement, blurKernel, sigma }: PoseModelOptions,
+  base?: HeatmapCodecOptions,
+): HeatmapCodecOptions | undefined {
+  if (codec === undefined && refinement === undefined && blurKernel === undefined && sigma === undefined) {
+    return undefined;
+  }
+  // Another codec starts from its own defaults; the σ of the targets is the model's.
+  const start: HeatmapCodecOptions =
+    codec === undefined
+      ? (base ?? { name: "quarter-offset" })
+      : { name: codec, ...(base?.sigma !== undefined && { sigma: base.sigma }) };
+  return {
+    ...start,
+    ...(refinement !== undefined && { refinement }),
+    ...(blurKernel !== undefined && { blurKernel }),
+    ...(sigma !== undefined && { sigma }),
+  };
+}
+
+/** The skeleton an option names. */
+export async function skeletonOption(value: string | undefined): Promise<Skeleton | undefined> {
+  if (value === undefined) return undefined;
+  return SKELETONS.has(value)
+    ? skeletonByName(value)
+    : parseSkeleton(await readJsonFile(value, "skeleton file"));
+}
+
+/**
+ * `--json-like` options: JSON text, or the path of a JSON file.
+ * @throws HRNetError `usage` for text that is neither.
+ */
+export async function jsonOption(value: string | undefined, flag: string): Promise<unknown> {
+  if (value === undefined) return undefined;
+  if (!/^\s*[[{]/.test(value)) return readJsonFile(value, `file for ${flag}`);
+  try {
+    return JSON.parse(value);
+  } catch (error) {
+    throw new HRNetError("usage", `${flag} is no valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+}

@@ -1,0 +1,319 @@
+// PoseEstimator: pictures and boxes in, persons with keypoints out (two-stage, top-down).
+
+import { HRNetError, messageOf } from "../errors.ts";
+import { type DecodeOptions, decodeImage, type ImageSource } from "../image/decode.ts";
+import type { RgbImage } from "../image/rgb-image.ts";
+import { type NormalizationTable, normalizationTable, warpIntoTensor } from "../image/warp.ts";
+import type { ModelDescription } from "../model-file/description.ts";
+import { type LoadOptions, loadRunnable } from "../model-file/load-model.ts";
+import type { RunnableModel } from "../model-file/onnx-model.ts";
+import { type BoxInput, checkBoxes } from "../pose/boxes.ts";
+import { createHeatmapCodec, type HeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
+import { oksNms } from "../pose/oks-nms.ts";
+import { rescore } from "../pose/rescore.ts";
+import { boxToCenterScale, type CenterScale, DEFAULT_PADDING } from "../pose/transforms.ts";
+import type { Person, ScoredBox } from "../pose/types.ts";
+import { openSession } from "../runtime/node.ts";
+import type { Device, ModelSession, SessionOptions } from "../runtime/session.ts";
+import { flipPermutation, type Skeleton } from "../skeleton/skeleton.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { mapAhead } from "./map-ahead.ts";
+
+/** Finds the persons of a picture: any function from pixels to boxes `[x, y, width, height]`, with or without scores. */
+export type PersonDetector = (image: RgbImage) => readonly BoxInput[] | Promise<readonly BoxInput[]>;
+
+/** How a {@link PoseEstimator} works. */
+export interface PoseEstimatorOptions
+  extends Omit<LoadOptions, "arch" | "config" | "outputs" | "provenance">,
+    Pick<SessionOptions, "device" | "threads" | "spinning" | "onLog"> {
+  /** Also run the mirrored crop and average (twice the time, a little more accurate). Default false. */
+  readonly flipTest?: boolean | undefined;
+  /** Crops per run of the network. Default 16; memory grows with it. */
+  readonly batchSize?: number | undefined;
+  /** How much larger than the box the crop is. Default 1.25, as every published network was trained. */
+  readonly padding?: number | undefined;
+  /** Finds persons where no boxes are given. Without one the whole picture is taken as one person. */
+  readonly detector?: PersonDetector | undefined;
+  /**
+   * Drop a person who is another one again: object keypoint similarity above this. Default 0.9 for boxes of a detector,
+   * none for boxes that the caller gave.
+   */
+  readonly oksThreshold?: number | undefined;
+  /** How pictures are decoded. */
+  readonly decode?: DecodeOptions | undefined;
+  /** Pictures decoded ahead of the network in {@link PoseEstimator.stream}. Default 2. */
+  readonly ahead?: number | undefined;
+}
+
+/** A picture of a stream with the boxes of its persons. */
+export interface PoseRequest {
+  readonly image: ImageSource;
+  readonly boxes?: readonly BoxInput[] | undefined;
+}
+
+/** What a stream yields for one picture: the persons, or why it could not be done. */
+export type PoseResult<T> =
+  | { readonly item: T; readonly index: number; readonly image: RgbImage; readonly persons: Person[] }
+  | { readonly item: T; readonly index: number; readonly error: HRNetError };
+
+/** Options of one call. */
+export interface EstimateOptions {
+  /** Boxes `[x, y, width, height]` in image pixels, one per person; `{ box, score }` where a detector scored them. */
+  readonly boxes?: readonly BoxInput[] | undefined;
+  /** Cancels; the promise is rejected with `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One run of the network: crops, and their mirror images behind them with the flip test. */
+interface Batch {
+  readonly input: Tensor<"float32">;
+  readonly regions: readonly CenterScale[];
+}
+
+const DEFAULT_BATCH = 16;
+const DEFAULT_DETECTOR_OKS = 0.9;
+
+/**
+ * Estimates keypoints.
+ *
+ * ```ts
+ * await using estimator = await PoseEstimator.load("pose.onnx");
+ * const [person] = await estimator.estimate("photo.jpg");
+ * person.keypoints[0]; // { name: "nose", x: 123.4, y: 56.7, score: 0.93 }
+ * ```
+ *
+ * The network runs in a thread of its own: the caller's event loop stays free. Several estimators may live in one
+ * process. Dispose of an estimator (`await using`, or `dispose()`) to free its memory.
+ */
+export class PoseEstimator implements AsyncDisposable, Disposable {
+  readonly description: ModelDescription;
+  readonly skeleton: Skeleton;
+  readonly #session: ModelSession;
+  readonly #codec: HeatmapCodec;
+  readonly #options: PoseEstimatorOptions;
+  readonly #table: NormalizationTable;
+  readonly #permutation: readonly number[];
+
+  private constructor(model: RunnableModel, session: ModelSession, options: PoseEstimatorOptions) {
+    const { description } = model;
+    if (description.task !== "pose" || !description.codec || !description.skeleton) {
+      throw new HRNetError(
+        "invalid-model",
+        `${description.name} is a ${description.task} network; keypoints need a pose network.`,
+      );
+    }
+    this.description = description;
+    this.skeleton = description.skeleton;
+    this.#session = session;
+    this.#codec = createHeatmapCodec(description.codec);
+    this.#options = options;
+    this.#table = normalizationTable(description.preprocessing);
+    this.#permutation = flipPermutation(this.skeleton);
+  }
+
+  /**
+   * Opens a model.
+   * @param source an `.onnx` of `hrnet export`, a checkpoint (`.pth`, `.safetensors`), the name of a published one, or a
+   * model already in memory
+   * @throws HRNetError as `loadRunnable` and `openSession` do; `invalid-model` when it is no pose network.
+   */
+  static async load(
+    source: string | RunnableModel,
+    options: PoseEstimatorOptions = {},
+  ): Promise<PoseEstimator> {
+    const { batchSize = DEFAULT_BATCH, padding = DEFAULT_PADDING } = options;
+    if (!Number.isInteger(batchSize) || batchSize < 1 || !(padding > 0)) {
+      throw new HRNetError(
+        "usage",
+        `batchSize must be a whole number from 1, padding above 0: ${batchSize}, ${padding}.`,
+      );
+    }
+    const model = typeof source === "string" ? await loadRunnable(source, options) : source;
+    const { device, threads, spinning, onLog } = options;
+    const session = await openSession(model.onnx, {
+      ...(device && { device }),
+      ...(threads !== undefined && { threads }),
+      ...(spinning !== undefined && { spinning }),
+      ...(onLog && { onLog }),
+    });
+    try {
+      return new PoseEstimator(model, session, options);
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  }
+
+  /** The device the network runs on. */
+  get device(): Device {
+    return this.#session.device;
+  }
+
+  /**
+   * The persons of a picture, in the order of their boxes (best first where suppression is on).
+   * @throws HRNetError `invalid-image` and other codes of `decodeImage`; `invalid-data` for wrong boxes; `aborted`.
+   */
+  async estimate(image: ImageSource, options: EstimateOptions = {}): Promise<Person[]> {
+    const { signal } = options;
+    const pixels = await decodeImage(image, { ...this.#options.decode, ...(signal && { signal }) });
+    return this.#estimatePixels(pixels, options);
+  }
+
+  /**
+   * Persons of many pictures, in order. Decodes ahead while the network runs and holds a few pictures at a time, so that
+   * any number of them takes the same memory. A picture that cannot be read yields its error and the stream goes on.
+   */
+  async *stream<T extends ImageSource | PoseRequest>(
+    items: Iterable<T> | AsyncIterable<T>,
+    options: Pick<EstimateOptions, "signal"> = {},
+  ): AsyncGenerator<PoseResult<T>> {
+    const { ahead = 2 } = this.#options;
+    const { signal } = options;
+    const failed = (item: T, index: number, error: unknown): PoseResult<T> => {
+      if (error instanceof HRNetError && error.code !== "aborted") return { item, index, error };
+      throw error;
+    };
+    const decoded = mapAhead(items, ahead, async (item, index) => {
+      const { image, boxes } = isRequest(item) ? item : { image: item as ImageSource, boxes: undefined };
+      try {
+        const pixels = await decodeImage(image, { ...this.#options.decode, ...(signal && { signal }) });
+        return { item, index, image: pixels, boxes };
+      } catch (error) {
+        return failed(item, index, error);
+      }
+    });
+    // One picture waits in the session's queue while another runs, so that the network is never idle.
+    yield* mapAhead(decoded, 1, async (entry): Promise<PoseResult<T>> => {
+      if ("error" in entry || "persons" in entry) return entry;
+      const { item, index, image, boxes } = entry;
+      try {
+        return { item, index, image, persons: await this.#estimatePixels(image, { boxes, signal }) };
+      } catch (error) {
+        return failed(item, index, error);
+      }
+    });
+  }
+
+  /** Frees the network. Calls that have not finished are rejected. */
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** For `using`: starts {@link dispose} without waiting for it. */
+  [Symbol.dispose](): void {
+    void this.dispose();
+  }
+
+  async #estimatePixels(image: RgbImage, { boxes, signal }: EstimateOptions): Promise<Person[]> {
+    const { detector, batchSize = DEFAULT_BATCH, flipTest = false } = this.#options;
+    const detected = boxes === undefined && detector !== undefined;
+    const given = boxes ?? (detector ? await detector(image) : [[0, 0, image.width, image.height] as const]);
+    const scored = checkBoxes(given, [image.width, image.height]);
+    // An extra network pass runs while the next batch is cropped.
+    const results = mapAhead(
+      chunks(scored, flipTest ? Math.max(1, batchSize >> 1) : batchSize),
+      1,
+      async (chunk) => {
+        const batch = this.#crop(image, chunk);
+        const outputs = await this.#session.run(
+          { input: batch.input },
+          { transfer: true, ...(signal && { signal }) },
+        );
+        return this.#decode(outputs, batch, chunk);
+      },
+    );
+    const persons: { person: Person; area: number }[] = [];
+    for await (const part of results) persons.push(...part);
+    const threshold = this.#options.oksThreshold ?? (detected ? DEFAULT_DETECTOR_OKS : undefined);
+    if (threshold === undefined) return persons.map(({ person }) => person);
+    const poses = persons.map(({ person, area }) => ({
+      keypoints: person.keypoints.flatMap(({ x, y, score }) => [x, y, score]),
+      score: person.score,
+      area,
+    }));
+    return oksNms(poses, this.skeleton.sigmas, threshold).map((index) => persons[index]!.person);
+  }
+
+  /** Crops of the boxes as one input tensor. */
+  #crop(image: RgbImage, boxes: readonly ScoredBox[]): Batch {
+    const [height, width] = this.description.input;
+    const { padding = DEFAULT_PADDING, flipTest = false } = this.#options;
+    const elements = 3 * height * width;
+    const count = boxes.length;
+    const input = tensor("float32", [flipTest ? 2 * count : count, 3, height, width]);
+    const regions = boxes.map(({ box }, n) => {
+      const region = boxToCenterScale(box, { aspect: width / height, padding });
+      const matrix = this.#codec.cropMatrix(region, [width, height]);
+      const offset = n * elements;
+      warpIntoTensor(image, matrix, this.#table, {
+        width,
+        height,
+        out: input.data,
+        offset,
+        ...(flipTest && { mirrorOffset: offset + count * elements }),
+      });
+      return region;
+    });
+    return { input, regions };
+  }
+
+  /** Heatmaps of a run to persons. */
+  #decode(
+    outputs: Readonly<Record<string, Tensor>>,
+    { regions }: Batch,
+    boxes: readonly ScoredBox[],
+  ): { person: Person; area: number }[] {
+    const [height, width] = this.description.input;
+    const heatmaps = outputs["heatmaps"];
+    if (heatmaps?.dtype !== "float32") {
+      throw new HRNetError("invalid-model", `${this.description.name} gives no output named heatmaps.`);
+    }
+    const [, channels, h, w] = heatmaps.shape as [number, number, number, number];
+    const keypoints = this.skeleton.keypoints.length;
+    const shape = { keypoints, height: h, width: w };
+    const size = channels * h * w;
+    const maps = heatmaps.data as Float32Array;
+    if (maps.length > boxes.length * size) {
+      const half = boxes.length * size;
+      this.#codec.mergeFlipped(maps.subarray(0, half), maps.subarray(half), shape, this.#permutation);
+    }
+    return regions.map((region, n) => {
+      const points = this.#codec.decode(maps.subarray(n * size, (n + 1) * size), shape, region, [
+        width,
+        height,
+      ]);
+      const { box, score } = boxes[n]!;
+      const person = {
+        keypoints: this.skeleton.keypoints.map((name, k) => ({
+          name,
+          x: points[3 * k]!,
+          y: points[3 * k + 1]!,
+          score: points[3 * k + 2]!,
+        })),
+        score: rescore(points, score),
+        box,
+      };
+      return { person, area: region.scale[0] * region.scale[1] };
+    });
+  }
+}
+
+/** Whether a stream's item is a picture with boxes rather than a picture alone. */
+function isRequest(item: unknown): item is PoseRequest {
+  return typeof item === "object" && item !== null && "image" in item;
+}
+
+/** Consecutive groups of at most `size`. */
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+
+/** An error of a picture in one line: its code and its message. */
+export function describeFailure(error: unknown): string {
+  return error instanceof HRNetError ? `${error.code}: ${error.message}` : messageOf(error);
+}

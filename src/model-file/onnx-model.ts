@@ -1,0 +1,55 @@
+// Models as one self-contained .onnx: written from weights, opened again.
+
+import { readFile } from "node:fs/promises";
+import { HRNetError } from "../errors.ts";
+import { inferenceGraph } from "../graph/inference.ts";
+import { graphToModel } from "../graph/onnx.ts";
+import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
+import { toFloat16 } from "../graph/passes/to-float16.ts";
+import { buildNetwork } from "../models/network.ts";
+import { formatDescription, METADATA_KEY, type ModelDescription, parseDescription } from "./description.ts";
+import type { Model } from "./import-checkpoint.ts";
+
+/** Precisions an .onnx can be written in. Inputs and outputs are float32 in both. */
+export const PRECISIONS = ["fp32", "fp16"] as const;
+
+/** One of {@link PRECISIONS}. */
+export type Precision = (typeof PRECISIONS)[number];
+
+/** What a session and an estimator need. */
+export interface RunnableModel {
+  readonly description: ModelDescription;
+  /** The bytes of an .onnx file. */
+  readonly onnx: Uint8Array;
+}
+
+/** The model as an .onnx: batch normalisation folded, any batch size, description in its metadata. */
+export function toOnnx({ description, weights }: Model, precision: Precision = "fp32"): RunnableModel {
+  const network = buildNetwork(description.network, description.input);
+  const graph = inferenceGraph(network.graph, weights);
+  const model = graphToModel(precision === "fp16" ? toFloat16(graph) : graph, {
+    name: description.name,
+    metadata: { [METADATA_KEY]: formatDescription(description) },
+  });
+  return { description, onnx: encodeModel(model) };
+}
+
+/**
+ * Opens an .onnx that this library wrote.
+ * @throws HRNetError `file-not-found`, `read-failed`; `invalid-model` when it is damaged or has no description.
+ */
+export async function readOnnxModel(path: string): Promise<RunnableModel> {
+  const onnx = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    const code = cause.code === "ENOENT" ? "file-not-found" : "read-failed";
+    throw new HRNetError(code, `The model ${path} cannot be read: ${cause.message}.`, { cause });
+  });
+  const text = decodeModelMetadata(onnx)[METADATA_KEY];
+  if (text === undefined) {
+    throw new HRNetError(
+      "invalid-model",
+      `${path} is an ONNX file without a description of preprocessing and keypoints. Make one with \`hrnet export\` from ` +
+        "the checkpoint it came from, or run it on arrays with `hrnet forward`.",
+    );
+  }
+  return { description: parseDescription(text, path), onnx };
+}

@@ -1,0 +1,68 @@
+// Parameters and multiply-adds of named networks, exact and by the rules of the papers.
+
+import { countHRNetSummary, countMacs, countTorchstat } from "../graph/complexity.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { ParameterMap } from "../nn/scope.ts";
+import { elementCount } from "../tensor/tensor.ts";
+import { buildNetwork, parseNetworkConfig } from "./network.ts";
+import type { Convention, PaperFigures, Task, Variant } from "./variants.ts";
+
+/** How each convention counts a graph into the "GFLOPs" a paper prints. */
+export const CONVENTIONS: Readonly<
+  Record<Convention, { readonly description: string; readonly gflops: (graph: Graph) => number }>
+> = {
+  hrnet: {
+    description: "conv and linear MACs, transposed conv by output pixels, ÷ 2³⁰",
+    gflops: (graph) => countHRNetSummary(graph) / 2 ** 30,
+  },
+  "hrnet-decimal": {
+    description: "conv and linear MACs, transposed conv by output pixels, ÷ 10⁹",
+    gflops: (graph) => countHRNetSummary(graph) / 1e9,
+  },
+  torchstat: {
+    description: "torchstat: MACs + bias, BN 2 and ReLU 1 per element, upsampling and pooling, ÷ 2²⁰ ÷ 10³",
+    gflops: (graph) => countTorchstat(graph) / 2 ** 20 / 1e3,
+  },
+  "binary-macs": { description: "exact MACs ÷ 2³⁰", gflops: (graph) => countMacs(graph) / 2 ** 30 },
+};
+
+/** A named network's figures beside the paper's. */
+export interface ModelFigures {
+  readonly name: string;
+  readonly task: Task;
+  /** Height and width in pixels. */
+  readonly input: readonly [number, number];
+  /** Trainable parameters, exact. */
+  readonly params: number;
+  /** Multiply-accumulates of one forward pass, exact. */
+  readonly macs: number;
+  readonly paper: PaperFigures | null;
+  /** Our count by the paper's rules. */
+  readonly gflopsAsPaper: number | null;
+  readonly note?: string;
+}
+
+/** Number of trainable parameters. */
+export function countParameters(parameters: ParameterMap): number {
+  let sum = 0;
+  for (const { value, trainable } of parameters.values()) {
+    if (trainable) sum += elementCount(value.shape as readonly number[]);
+  }
+  return sum;
+}
+
+/** Figures of a variant at its published input size. */
+export function figuresOf(variant: Variant): ModelFigures {
+  const { graph, parameters } = buildNetwork(parseNetworkConfig(variant.config), variant.input);
+  const { name, task, input, paper, note } = variant;
+  return {
+    name,
+    task,
+    input,
+    params: countParameters(parameters),
+    macs: countMacs(graph),
+    paper,
+    gflopsAsPaper: paper && CONVENTIONS[paper.convention].gflops(graph),
+    ...(note !== undefined && { note }),
+  };
+}

@@ -1,0 +1,74 @@
+// What a running model is to the rest of the library, whichever engine and platform run it.
+
+import type { DType, Tensor } from "../tensor/tensor.ts";
+
+/** Where a model can run. */
+export const DEVICES = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+
+/** One of {@link DEVICES}. */
+export type Device = (typeof DEVICES)[number];
+
+/** Name, element type and shape of a model's input or output. A text in a shape names an axis of any size (`batch`). */
+export interface ValueSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly (number | string)[];
+}
+
+/** How a model is opened. */
+export interface SessionOptions {
+  /**
+   * `auto` (default): the best device found here, or else the CPU; what was chosen, and why, goes to `onLog`.
+   * A device by name: that one, or an error.
+   */
+  readonly device?: Device | "auto";
+  /** Threads that work on one operator on the CPU. Default: the CPUs this process may use. */
+  readonly threads?: number;
+  /**
+   * Whether idle threads wait in a busy loop (default `false`). `true` gains a few per cent when the process does
+   * nothing but run this model, and costs several times that when anything else (decoding pictures, a second session)
+   * wants the same CPUs.
+   */
+  readonly spinning?: boolean;
+  /** How much ONNX Runtime rewrites the graph on opening (default `all`); `disabled` opens large graphs faster. */
+  readonly graphOptimization?: "disabled" | "basic" | "extended" | "all";
+  /** Refuse to open the model when the device lacks one of its operators, which would then run on the CPU. */
+  readonly strict?: boolean;
+  /** Write ONNX Runtime's profile to `<profile>_<time>.json` when the session is disposed of. */
+  readonly profile?: string;
+  /** Hand over the model's bytes instead of copying them; the array is empty afterwards. */
+  readonly transfer?: boolean;
+  /** Receives one line for each choice made on the way. */
+  readonly onLog?: (line: string) => void;
+}
+
+/** How one run is done. */
+export interface RunOptions {
+  /** Rejects the waiting caller at once. A run that has begun is finished in the background and its result dropped. */
+  readonly signal?: AbortSignal;
+  /**
+   * Hand over the arrays of the feeds instead of copying them; they are empty afterwards. Copying costs about 1 ms per
+   * 8 MB. Arrays that do not fill their buffer are copied all the same.
+   */
+  readonly transfer?: boolean;
+}
+
+/** An opened model. */
+export interface ModelSession extends AsyncDisposable {
+  readonly inputs: readonly ValueSpec[];
+  readonly outputs: readonly ValueSpec[];
+  /** The device it was opened on. */
+  readonly device: Device;
+  /** The model file's metadata. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * Runs the model. Runs are done one after the other in the order of the calls; the feeds may be changed as soon as
+   * the call returns.
+   * @returns every output by name; the arrays belong to the caller
+   * @throws HRNetError `invalid-shape` when feeds are missing, unknown, or of another type or shape than the model's
+   * inputs; `inference-failed` when the engine fails; `aborted` through `options.signal`; `usage` after `dispose`.
+   */
+  run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** Frees the model. Runs that have not finished are rejected with `aborted`. May be called again. */
+  dispose(): Promise<void>;
+}
