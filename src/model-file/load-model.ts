@@ -18,10 +18,10 @@ export interface LoadOptions extends ImportOptions {
   readonly download?: DownloadOptions | undefined;
 }
 
-/** A model with its weights, and what became of the file's names (absent for our own files). */
+/** A model with its weights, and what became of the file's names. */
 export interface LoadedModel {
   readonly model: Model;
-  readonly report?: ImportReport;
+  readonly report: ImportReport;
 }
 
 /** Whether something looks like a path rather than the name of a published checkpoint. */

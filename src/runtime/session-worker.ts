@@ -1,7 +1,7 @@
 // The thread that owns one ONNX Runtime session: opens it, runs it, frees it, as its messages say.
 
 import { readFileSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { MessageChannel, parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { messageOf } from "../errors.ts";
 import { decodeModelMetadata } from "../graph/onnx-proto.ts";
@@ -61,7 +61,9 @@ async function open(model: Uint8Array | string, settings: OpenSettings): Promise
     for (const device of settings.devices) {
       try {
         session = await create(bytes, device, settings);
-        post({ type: "opened", model: { device, metadata, ...specsOf(session) }, failed });
+        const opened = { device, metadata, ...specsOf(session) };
+        free(bytes);
+        post({ type: "opened", model: opened, failed });
         return;
       } catch (error) {
         await session?.release();
@@ -76,6 +78,18 @@ async function open(model: Uint8Array | string, settings: OpenSettings): Promise
   } catch (error) {
     post({ type: "not-opened", failed, cpuMessage: messageOf(error) });
   }
+}
+
+/**
+ * Gives the model's bytes back to the system: the engine has its own copy, and a thread that does nothing but run a
+ * model may not collect garbage for hours. Sending a buffer to a closed port is the way Node.js 20 offers.
+ */
+function free(bytes: Uint8Array): void {
+  if (bytes.byteLength !== bytes.buffer.byteLength) return; // part of a buffer that others use
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(undefined, [bytes.buffer as ArrayBuffer]);
+  port1.close();
 }
 
 /** What the CPU says against the model; `undefined` when it opens there. */

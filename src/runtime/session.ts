@@ -25,9 +25,9 @@ export interface SessionOptions {
   /** Threads that work on one operator on the CPU. Default: the CPUs this process may use. */
   readonly threads?: number;
   /**
-   * Whether idle threads wait in a busy loop (default `false`). `true` gains a few per cent when the process does
-   * nothing but run this model, and costs several times that when anything else (decoding pictures, a second session)
-   * wants the same CPUs.
+   * Whether idle threads wait in a busy loop (default `false`). `true` can gain a little when the process does nothing
+   * but run this model on idle CPUs; it takes about twice as long per run, and their time from everything else, when
+   * other work (decoding pictures, a second session, another process) wants the same CPUs.
    */
   readonly spinning?: boolean;
   /** How much ONNX Runtime rewrites the graph on opening (default `all`); `disabled` opens large graphs faster. */

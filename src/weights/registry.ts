@@ -38,7 +38,7 @@ export function findPublished(name: string): PublishedCheckpoint {
   throw new HRNetError(
     "unknown-model",
     `No published checkpoint is called "${name.slice(0, 100)}". Closest: ${closest(wanted).join(", ")}. ` +
-      "`hrnet models --published` lists all.",
+      "`hrnet download` lists all.",
   );
 }
 

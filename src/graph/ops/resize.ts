@@ -2,7 +2,7 @@
 
 import { tensor } from "../../tensor/tensor.ts";
 import { defineOperator, emitOne, intsOf, shapeError } from "../operator.ts";
-import { constant, type Dim, type Value } from "../value.ts";
+import { constant, type Dim, type Node, type Value } from "../value.ts";
 
 /** ONNX Resize with `scales` (input 2, all axes) or `sizes` (input 3, the axes of attribute `axes`). */
 export const Resize = defineOperator({
@@ -38,11 +38,25 @@ export const Resize = defineOperator({
   },
 });
 
-/** Nearest-neighbour enlargement by a whole factor: cell (y, x) of the output copies (⌊y/f⌋, ⌊x/f⌋). */
-export function upsampleNearest(x: Value, factor: number, name = ""): Value {
-  const scales = constant(tensor("float32", [4], Float32Array.of(1, 1, factor, factor)));
+/**
+ * Nearest-neighbour enlargement by a whole factor, or one for height and one for width: cell (y, x) of the output copies
+ * (⌊y/f⌋, ⌊x/f⌋).
+ */
+export function upsampleNearest(x: Value, factor: number | readonly [number, number], name = ""): Value {
+  const [rows, columns] = typeof factor === "number" ? [factor, factor] : factor;
+  const scales = constant(tensor("float32", [4], Float32Array.of(1, 1, rows, columns)));
   const attributes = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
   return emitOne(Resize, [x, undefined, scales], attributes, name);
+}
+
+/** The whole factors [rows, columns] of a node made by {@link upsampleNearest}, or `undefined` for any other node. */
+export function nearestFactors(node: Node | undefined): readonly [number, number] | undefined {
+  if (node?.operator !== Resize || node.inputs.length !== 3) return undefined;
+  const { mode, coordinate_transformation_mode: coordinates, nearest_mode: rounding } = node.attributes;
+  const scales = Array.from(node.inputs[2]?.data?.data ?? [], Number);
+  const whole = scales.length === 4 && scales.every(Number.isInteger) && scales[0] === 1 && scales[1] === 1;
+  const floors = mode === "nearest" && coordinates === "asymmetric" && rounding === "floor";
+  return whole && floors ? [scales[2]!, scales[3]!] : undefined;
 }
 
 /**

@@ -3,6 +3,7 @@
 // meets the other half again is computed in place on all of them, with kernels that copy and gates of 1 for the rest.
 // Channel counts grow to whole blocks of 16 with channels of zeros where that is cheap: what vector units work on.
 
+import { elementCount } from "../../tensor/tensor.ts";
 import { countUses, createGraph, type Graph } from "../graph.ts";
 import { constantInts, emit, emitOne, numberOf } from "../operator.ts";
 import { Conv } from "../ops/conv.ts";
@@ -112,7 +113,7 @@ class ChannelLayout {
   #denseConv(node: Node): View {
     const [x, weight, bias] = node.inputs as [Value, Value, Value | undefined];
     const [, out, height, width] = node.outputs[0]!.shape as [Dim, number, number, number];
-    const input = this.#part(this.#view(x));
+    const input = this.#read(x);
     const total = paddedChannels(out, height * width);
     const sources = sourcesOf(
       Array.from({ length: out }, (_, channel) => channel),
@@ -124,9 +125,10 @@ class ChannelLayout {
     return { base: emitOne(Conv, inputs, node.attributes, node.name), index: sources.slice(0, out) };
   }
 
-  /** At most half of a value that can be computed by itself is. */
-  #part(view: View): View {
-    const alone = view.index.length * 2 <= channelCount(view.base) && recompute(view.base, view.index, 0, this.#mayMove);
+  /** What a convolution reads. Part of a split value is computed by itself where that can be. */
+  #read(x: Value): View {
+    const view = this.#view(x);
+    const alone = x.producer?.operator === Split && recompute(view.base, view.index, 0, this.#mayMove);
     return alone ? wholeView(alone) : view;
   }
 
@@ -134,7 +136,7 @@ class ChannelLayout {
   #depthwise(node: Node): View {
     const [x, weight, bias] = node.inputs as [Value, Value, Value | undefined];
     const keepsSize = node.outputs[0]!.shape.join() === x.shape.join();
-    const input = keepsSize ? this.#view(x) : this.#part(this.#view(x));
+    const input = keepsSize ? this.#view(x) : this.#read(x);
     const total = channelCount(input.base);
     const sources = sourcesOf(input.index, total);
     const inputs = [input.base, constant(pickKernels(weight.data!, sources))];
@@ -216,6 +218,11 @@ class ChannelLayout {
     if (CHANNELWISE.has(operator)) {
       const { base, index } = this.#view(x);
       return [{ base: emitOne(operator, [base, ...node.inputs.slice(1)], node.attributes, node.name), index }];
+    }
+    const factor = node.inputs[1];
+    if (operator === Mul && factor?.kind === "constant" && elementCount(factor.data!.shape) === 1) {
+      const { base, index } = this.#view(x);
+      return [{ base: emitOne(Mul, [base, factor], node.attributes, node.name), index }];
     }
     if (operator === Split && numberOf(node.attributes, "axis", 0) === 1) {
       const { base, index } = this.#view(x);

@@ -1,0 +1,207 @@
+// hrnet eval: the figures of a pose model on a data set, with the source of its boxes.
+
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Command } from "commander";
+import { writeCocoResults } from "../data/coco-results.ts";
+import { HRNetError } from "../errors.ts";
+import { type CocoPoseEvaluation, evaluateOnCoco } from "../estimators/evaluate-coco.ts";
+import { evaluateOnMpii } from "../estimators/evaluate-mpii.ts";
+import { PoseEstimator } from "../estimators/pose-estimator.ts";
+import type { PckhResult } from "../metrics/pckh.ts";
+import { loadRunnable } from "../model-file/load-model.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { addLoadOptions, type CheckpointOptions, loadOptions } from "./load-options.ts";
+import {
+  addDeviceOptions,
+  type DeviceOptions,
+  jsonOption,
+  numberFrom,
+  sessionOptions,
+  wholeNumber,
+} from "./options.ts";
+import { createProgress } from "./progress.ts";
+import { formatTable } from "./table.ts";
+
+interface Options extends CheckpointOptions, DeviceOptions {
+  readonly model: string;
+  readonly split?: string;
+  readonly detections?: string;
+  readonly minScore?: number;
+  readonly flipTest?: boolean;
+  readonly oksNms?: number;
+  readonly sigmas?: string;
+  readonly batchSize?: number;
+  readonly images?: string;
+  readonly pckhTruth?: string;
+  readonly saveResults?: string;
+  readonly json?: boolean;
+}
+
+const percent = (value: number): string => (Number.isNaN(value) ? "–" : value.toFixed(1));
+const fraction = (value: number | null): string =>
+  value === null || Number.isNaN(value) ? "–" : value.toFixed(3);
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+}
+
+/** Where MPII's parts lie: `annot/valid.json`, `images/` and `annot/gt_valid.mat` below a folder, or as options say. */
+async function findMpii(path: string, { split = "valid", images, pckhTruth }: Options) {
+  const inFolder = join(path, "annot", `${split}.json`);
+  const annotations = (await isFile(inFolder))
+    ? inFolder
+    : pckhTruth !== undefined && (await isFile(path))
+      ? path
+      : undefined;
+  if (annotations === undefined) return undefined;
+  const root = dirname(dirname(annotations));
+  return {
+    annotations,
+    images: images ?? join(root, "images"),
+    truth: pckhTruth ?? join(dirname(annotations), `gt_${split}.mat`),
+  };
+}
+
+/** `[0.026, 0.025, …]` as text or in a file. */
+async function sigmasOption(value: string | undefined): Promise<number[] | undefined> {
+  const json = await jsonOption(value, "--sigmas");
+  if (json === undefined) return undefined;
+  if (Array.isArray(json) && json.every((sigma) => typeof sigma === "number" && sigma > 0))
+    return json as number[];
+  throw new HRNetError("usage", "--sigmas must be a JSON list of numbers above 0, one per keypoint.");
+}
+
+function cocoText(evaluation: CocoPoseEvaluation, flipTest: boolean): string {
+  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages } = evaluation;
+  const names = Object.keys(stats) as (keyof typeof stats)[];
+  const boxText = boxes === "ground-truth" ? "ground-truth boxes" : `boxes of ${boxes}`;
+  const rows = perKeypoint.map(({ labelled, found, similar, meanError }, k) => [
+    keypoints[k]!,
+    labelled,
+    found,
+    fraction(similar),
+    fraction(meanError),
+  ]);
+  return [
+    `AP ${fraction(stats.AP)} on ${split} with ${boxText}${flipTest ? ", flip test" : ""}`,
+    `${counts.persons} persons on ${counts.images} images, ${counts.results} results`,
+    ...(onOtherImages > 0 ? [`${onOtherImages} detections on other images were left out`] : []),
+    ...(unreadable.length > 0
+      ? [`${unreadable.length} images could not be read (counted as not found)`]
+      : []),
+    "",
+    formatTable([names, names.map((name) => fraction(stats[name]))]),
+    "",
+    formatTable([["keypoint", "labelled", "of found persons", "similar ≥ 0.5", "error/√area"], ...rows]),
+  ].join("\n");
+}
+
+function cocoJson(evaluation: CocoPoseEvaluation, options: Options): string {
+  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages } = evaluation;
+  const named = Object.fromEntries(perKeypoint.map((figures, k) => [keypoints[k]!, figures]));
+  const flipTest = options.flipTest ?? false;
+  const rest = { boxes, split, flipTest, model: options.model, counts, onOtherImages, unreadable };
+  return JSON.stringify({ ...stats, ...rest, perKeypoint: named }, null, 2);
+}
+
+function pckhText({ groups, mean50, mean10, mean11, persons }: PckhResult): string {
+  const names = [...Object.keys(groups), "Mean", "Mean@0.1 (official: 0.11)", "Mean@0.10"];
+  const values = [...Object.values(groups), mean50, mean11, mean10].map(percent);
+  return [
+    `PCKh@0.5 ${percent(mean50)} on ${persons} persons at the annotated centres`,
+    "",
+    formatTable([names, values]),
+  ].join("\n");
+}
+
+async function evaluate(
+  path: string,
+  options: Options,
+  estimator: PoseEstimator,
+  signal: AbortSignal,
+): Promise<string> {
+  const progress = createProgress({ label: "eval", unit: "images", quiet: options.json ?? false });
+  const onProgress = (done: number, total: number): void => progress.update(done, "", total);
+  try {
+    const mpii = await findMpii(path, options);
+    if (mpii) {
+      const result = await evaluateOnMpii(estimator, { ...mpii, signal, onProgress });
+      return options.json ? JSON.stringify({ ...result, boxes: "ground-truth" }, null, 2) : pckhText(result);
+    }
+    const { split, detections, minScore } = options;
+    const sigmas = await sigmasOption(options.sigmas);
+    const evaluation = await evaluateOnCoco(estimator, path, {
+      split,
+      detections,
+      minScore,
+      sigmas,
+      signal,
+      onProgress,
+    });
+    for (const { path: file, reason } of evaluation.unreadable)
+      progress.log(`cannot read ${file}: ${reason}`);
+    if (options.saveResults !== undefined) await writeCocoResults(options.saveResults, evaluation.results);
+    if (evaluation.unreadable.length > 0) process.exitCode = 1;
+    return options.json ? cocoJson(evaluation, options) : cocoText(evaluation, options.flipTest ?? false);
+  } finally {
+    progress.finish();
+  }
+}
+
+export function command(): Command {
+  const verb = new Command("hrnet eval")
+    .description(
+      "Scores a pose model: COCO AP and AR (equal to pycocotools), or MPII PCKh. The source of the boxes stands beside\n" +
+        "the AP: annotated boxes give about 2 AP more than a detector's.",
+    )
+    .argument("<data>", "folder in COCO layout, a COCO annotation file, or a folder in MPII layout")
+    .requiredOption("--model <name|file>", ".onnx, .pth, .safetensors, or a published checkpoint")
+    .option("--split <name>", "such as val2017 (default: the last val…)")
+    .option("--detections <file>", "COCO detections to take the boxes from (default: annotated boxes)")
+    .option("--min-score <n>", "leave out detections below", numberFrom(0))
+    .option("--flip-test", "average with the mirrored crop, as published figures do")
+    .option(
+      "--oks-nms <threshold>",
+      "suppress persons more similar than this (default: 0.9 with --detections)",
+      numberFrom(0),
+    )
+    .option("--sigmas <json|file>", "σ per keypoint instead of the data set's")
+    .option("--batch-size <n>", "crops per run of the network", wholeNumber(1))
+    .option("--images <dir>", "MPII: folder of the pictures")
+    .option("--pckh-truth <file>", "MPII: gt_valid.mat, or the same as JSON")
+    .option("--save-results <file>", "also write the predictions as COCO results")
+    .option("--json", "figures as JSON on stdout");
+  return addDeviceOptions(addLoadOptions(verb))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  hrnet eval coco --model w32.onnx --flip-test
+  hrnet eval coco --model w32.onnx --flip-test --detections COCO_val2017_detections_AP_H_56_person.json
+  hrnet eval coco --split val2017 --model hrnet-w32-udp-coco-256x192 --json
+  hrnet eval mpii --model hrnet-w32-mpii-256x256 --flip-test`,
+    )
+    .action(async (path: string, options: Options) => {
+      const load = await loadOptions(options.model, options);
+      const model = await loadRunnable(options.model, load);
+      const detected = options.detections !== undefined;
+      const { signal, release } = interruptSignal();
+      try {
+        await using estimator = await PoseEstimator.load(model, {
+          ...sessionOptions(options),
+          flipTest: options.flipTest,
+          batchSize: options.batchSize,
+          oksThreshold: options.oksNms ?? (detected ? 0.9 : undefined),
+          // Annotations are made on the stored pixels, as the official code reads them.
+          decode: { orientation: "ignore" },
+        });
+        process.stdout.write(`${await evaluate(path, options, estimator, signal)}\n`);
+      } finally {
+        release();
+      }
+    });
+}

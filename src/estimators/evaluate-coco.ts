@@ -1,0 +1,133 @@
+// Scores a pose estimator on a COCO-style data set: predictions on annotated or detected boxes, then AP and AR.
+
+import { type CocoKeypointDataset, readCocoKeypoints } from "../data/coco.ts";
+import { chooseImageFolder, findCocoSplit } from "../data/coco-layout.ts";
+import { detectionRecords, groundTruthRecords, type PoseRecord } from "../data/coco-records.ts";
+import { type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
+import { HRNetError } from "../errors.ts";
+import { evaluateKeypoints, type KeypointEvaluation } from "../metrics/keypoint-eval.ts";
+import type { Person } from "../pose/types.ts";
+import type { PoseEstimator, PoseRequest } from "./pose-estimator.ts";
+
+/** What to evaluate on. */
+export interface CocoEvaluationOptions {
+  /** Such as `val2017`; by default the last split whose name begins with `val`. */
+  readonly split?: string | undefined;
+  /** A COCO detections file; without one the annotated boxes are used. */
+  readonly detections?: string | undefined;
+  /** Detections below this score are left out. Default 0. */
+  readonly minScore?: number | undefined;
+  /** σ per keypoint instead of the data set's. */
+  readonly sigmas?: readonly number[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Figures and how they came about. */
+export interface CocoPoseEvaluation extends KeypointEvaluation {
+  readonly split: string;
+  /** Where the boxes came from: `ground-truth`, or the detections file. */
+  readonly boxes: string;
+  readonly keypoints: readonly string[];
+  readonly results: readonly CocoKeypointResult[];
+  /** Detections on pictures outside the split. */
+  readonly onOtherImages: number;
+  /** Pictures that could not be read, with the reason; what is on them counts as not found. */
+  readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+}
+
+interface ImageRequest extends PoseRequest {
+  readonly image: string;
+  readonly records: readonly PoseRecord[];
+}
+
+/** Records of one picture together, in order of first appearance. */
+function byImage(records: readonly PoseRecord[]): ImageRequest[] {
+  const groups = new Map<string, PoseRecord[]>();
+  for (const record of records) {
+    const group = groups.get(record.imagePath);
+    if (group) group.push(record);
+    else groups.set(record.imagePath, [record]);
+  }
+  return [...groups].map(([image, group]) => ({
+    image,
+    records: group,
+    boxes: group.map(({ box, score }) => ({ box, score })),
+  }));
+}
+
+function checkSkeleton(dataset: CocoKeypointDataset, estimator: PoseEstimator): void {
+  const expected = dataset.skeleton.keypoints.length;
+  const given = estimator.skeleton.keypoints.length;
+  if (expected !== given) {
+    throw new HRNetError(
+      "invalid-data",
+      `${dataset.source} has ${expected} keypoints (${dataset.skeleton.name}), the model ${given} ` +
+        `(${estimator.skeleton.name}). Evaluate a model of that skeleton.`,
+    );
+  }
+}
+
+/** The number of images' first record decides which folder holds the pictures. */
+async function imageFolderOf(
+  split: Parameters<typeof chooseImageFolder>[0],
+  dataset: CocoKeypointDataset,
+): Promise<string> {
+  const [first] = dataset.images.values();
+  if (!first) throw new HRNetError("invalid-data", `${dataset.source} lists no images.`);
+  return chooseImageFolder(split, first.fileName);
+}
+
+function resultOf(person: Person, { imageId, categoryId }: PoseRecord): CocoKeypointResult {
+  return {
+    imageId,
+    categoryId,
+    keypoints: person.keypoints.flatMap(({ x, y, score }) => [x, y, score]),
+    score: person.score,
+  };
+}
+
+/**
+ * Runs the estimator on every box of a split and evaluates. The pictures are read as stored (EXIF orientation ignored) if
+ * the estimator was loaded so; annotations are made on stored pixels.
+ * @param path a folder laid out as COCO's, or an annotation file
+ * @throws HRNetError for a data set that is not there or not valid; `aborted`
+ */
+export async function evaluateOnCoco(
+  estimator: PoseEstimator,
+  path: string,
+  options: CocoEvaluationOptions = {},
+): Promise<CocoPoseEvaluation> {
+  const split = await findCocoSplit(path, options.split);
+  const dataset = await readCocoKeypoints(split.annotationFile);
+  checkSkeleton(dataset, estimator);
+  const folder = await imageFolderOf(split, dataset);
+  const { detections, minScore: scoreThreshold = 0, sigmas = dataset.skeleton.sigmas } = options;
+  const chosen =
+    detections === undefined
+      ? { records: groundTruthRecords(dataset, folder), onOtherImages: 0 }
+      : detectionRecords(dataset, await readCocoDetections(detections), folder, { scoreThreshold });
+  const requests = byImage(chosen.records);
+  const results: CocoKeypointResult[] = [];
+  const unreadable: { path: string; reason: string }[] = [];
+  let done = 0;
+  for await (const result of estimator.stream(requests, options.signal ? { signal: options.signal } : {})) {
+    const { item } = result;
+    if ("error" in result) unreadable.push({ path: item.image, reason: result.error.message });
+    else results.push(...result.persons.map((person) => resultOf(person, item.records[0]!)));
+    options.onProgress?.(++done, requests.length);
+  }
+  const { images, annotations, categoryIds } = dataset;
+  const evaluation = evaluateKeypoints({ imageIds: [...images.keys()], annotations, categoryIds }, results, {
+    sigmas,
+  });
+  return {
+    ...evaluation,
+    split: split.name,
+    boxes: detections ?? "ground-truth",
+    keypoints: dataset.skeleton.keypoints,
+    results,
+    onOtherImages: chosen.onOtherImages,
+    unreadable,
+  };
+}
