@@ -1,6 +1,6 @@
 // PoseEstimator: pictures and boxes in, persons with keypoints out (two-stage, top-down).
 
-import { HRNetError, messageOf } from "../errors.ts";
+import { type ErrorCode, HRNetError } from "../errors.ts";
 import { type DecodeOptions, decodeImage, type ImageSource } from "../image/decode.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
 import { type NormalizationTable, normalizationTable, warpIntoTensor } from "../image/warp.ts";
@@ -70,6 +70,9 @@ interface Batch {
   readonly regions: readonly CenterScale[];
 }
 
+/** Codes of what can be wrong with the boxes of one picture. */
+const BOX_FAULTS: ReadonlySet<ErrorCode> = new Set(["invalid-data", "limit-exceeded"]);
+
 const DEFAULT_BATCH = 16;
 const DEFAULT_DETECTOR_OKS = 0.9;
 
@@ -96,16 +99,11 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
 
   private constructor(model: RunnableModel, session: ModelSession, options: PoseEstimatorOptions) {
     const { description } = model;
-    if (description.task !== "pose" || !description.codec || !description.skeleton) {
-      throw new HRNetError(
-        "invalid-model",
-        `${description.name} is a ${description.task} network; keypoints need a pose network.`,
-      );
-    }
+    const { codec, skeleton } = requirePose(description);
     this.description = description;
-    this.skeleton = description.skeleton;
+    this.skeleton = skeleton;
     this.#session = session;
-    this.#codec = createHeatmapCodec(description.codec);
+    this.#codec = createHeatmapCodec(codec);
     this.#options = options;
     this.#table = normalizationTable(description.preprocessing);
     this.#permutation = flipPermutation(this.skeleton);
@@ -129,8 +127,10 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       );
     }
     const model = typeof source === "string" ? await loadRunnable(source, options) : source;
+    requirePose(model.description);
     const { device, threads, spinning, onLog } = options;
     const session = await openSession(model.onnx, {
+      transfer: typeof source === "string", // nobody else has these bytes
       ...(device && { device }),
       ...(threads !== undefined && { threads }),
       ...(spinning !== undefined && { spinning }),
@@ -161,7 +161,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
 
   /**
    * Persons of many pictures, in order. Decodes ahead while the network runs and holds a few pictures at a time, so that
-   * any number of them takes the same memory. A picture that cannot be read yields its error and the stream goes on.
+   * any number of them takes the same memory. A picture that cannot be read, or whose boxes are wrong, yields its error
+   * and the stream goes on; what would fail for every picture (the engine, the detector) ends the stream.
    */
   async *stream<T extends ImageSource | PoseRequest>(
     items: Iterable<T> | AsyncIterable<T>,
@@ -169,8 +170,13 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   ): AsyncGenerator<PoseResult<T>> {
     const { ahead = 2 } = this.#options;
     const { signal } = options;
-    const failed = (item: T, index: number, error: unknown): PoseResult<T> => {
-      if (error instanceof HRNetError && error.code !== "aborted") return { item, index, error };
+    const failed = (
+      item: T,
+      index: number,
+      error: unknown,
+      isPictureFault: (code: ErrorCode) => boolean,
+    ): PoseResult<T> => {
+      if (error instanceof HRNetError && isPictureFault(error.code)) return { item, index, error };
       throw error;
     };
     const decoded = mapAhead(items, ahead, async (item, index) => {
@@ -179,7 +185,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
         const pixels = await decodeImage(image, { ...this.#options.decode, ...(signal && { signal }) });
         return { item, index, image: pixels, boxes };
       } catch (error) {
-        return failed(item, index, error);
+        return failed(item, index, error, (code) => code !== "aborted");
       }
     });
     // One picture waits in the session's queue while another runs, so that the network is never idle.
@@ -189,7 +195,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       try {
         return { item, index, image, persons: await this.#estimatePixels(image, { boxes, signal }) };
       } catch (error) {
-        return failed(item, index, error);
+        return failed(item, index, error, (code) => BOX_FAULTS.has(code));
       }
     });
   }
@@ -302,6 +308,12 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   }
 }
 
+/** Codec and skeleton of a pose network. */
+function requirePose({ name, task, codec, skeleton }: ModelDescription) {
+  if (task === "pose" && codec && skeleton) return { codec, skeleton };
+  throw new HRNetError("invalid-model", `${name} is a ${task} network; keypoints need a pose network.`);
+}
+
 /** Whether a stream's item is a picture with boxes rather than a picture alone. */
 function isRequest(item: unknown): item is PoseRequest {
   return typeof item === "object" && item !== null && "image" in item;
@@ -311,9 +323,4 @@ function isRequest(item: unknown): item is PoseRequest {
 function chunks<T>(items: readonly T[], size: number): T[][] {
   const count = Math.ceil(items.length / size);
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
-}
-
-/** An error of a picture in one line: its code and its message. */
-export function describeFailure(error: unknown): string {
-  return error instanceof HRNetError ? `${error.code}: ${error.message}` : messageOf(error);
 }

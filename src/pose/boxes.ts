@@ -83,22 +83,3 @@ function describe(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
-
-/**
- * A ground-truth box as the original evaluation uses it: cut to the picture's first and last pixel and, since
- * `x + max(0, w − 1)` is taken as its last pixel, one pixel narrower than annotated. A box that begins left of or
- * above the picture is moved, not cut. Source: `_load_coco_keypoint_annotation_kernal` in `lib/dataset/coco.py` of
- * deep-high-resolution-net.pytorch; published figures on ground-truth boxes depend on it.
- * @returns `undefined` where the original drops the annotation: no area, or wholly outside the picture
- */
-export function groundTruthBox(
-  [x, y, width, height]: Box,
-  area: number,
-  [imageWidth, imageHeight]: Size,
-): Box | undefined {
-  const x1 = Math.max(0, x);
-  const y1 = Math.max(0, y);
-  const x2 = Math.min(imageWidth - 1, x1 + Math.max(0, width - 1));
-  const y2 = Math.min(imageHeight - 1, y1 + Math.max(0, height - 1));
-  return area > 0 && x2 >= x1 && y2 >= y1 ? [x1, y1, x2 - x1, y2 - y1] : undefined;
-}

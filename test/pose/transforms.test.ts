@@ -1,8 +1,8 @@
 // Crop geometry against the official code's outputs (test/fixtures/prepost).
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { cleanBox } from "../../src/data/coco-records.ts";
 import { applyAffine, invertAffine } from "../../src/image/affine.ts";
-import { groundTruthBox } from "../../src/pose/boxes.ts";
 import {
   boxToCenterScale,
   centerScaleFromOfficial,
@@ -126,7 +126,9 @@ test("ground-truth boxes become the official centre and scale", () => {
   }>("coco_db.json");
   const boxes = annotations
     .filter(({ keypoints }) => Math.max(...keypoints) > 0)
-    .map(({ bbox, area }) => groundTruthBox(bbox, area, image_size))
+    .map(({ bbox, area }) =>
+      area > 0 ? cleanBox(bbox, { width: image_size[0], height: image_size[1] }) : undefined,
+    )
     .filter((box) => box !== undefined);
   expect(boxes.length).toBe(records.length);
   for (const [i, box] of boxes.entries()) {

@@ -1,0 +1,128 @@
+// The pictures that arguments name (files, folders, globs, URLs), in a fixed order, each with a name for its results.
+
+import { existsSync, type Stats } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { glob, isDynamicPattern } from "tinyglobby";
+import { HRNetError } from "../errors.ts";
+import { RUN_FILE } from "./run-folder.ts";
+
+/** One picture to work on. */
+export interface PoseInput {
+  /** Path or URL as the arguments have it. */
+  readonly source: string;
+  /** Absolute path; a URL is its own. */
+  readonly location: string;
+  /** Unique among the pictures of a run, with `/` and the picture's own extension: where its results go. */
+  readonly name: string;
+}
+
+/** What a folder is searched for. */
+const EXTENSIONS = ["jpg", "jpeg", "png", "webp", "avif", "tif", "tiff", "gif"];
+const IS_PICTURE = new RegExp(`\\.(${EXTENSIONS.join("|")})$`, "i");
+
+/** A found file, and the folder that its argument stands for. */
+interface Found {
+  readonly source: string;
+  readonly root: string;
+}
+
+const isUrl = (argument: string): boolean => /^https?:\/\//i.test(argument);
+
+/**
+ * Pictures of `arguments_`, sorted within each argument, none twice. Folders that hold results of an earlier run, `out`
+ * among them, are left out of folders and globs.
+ * @throws HRNetError `file-not-found` for an argument that names nothing, or no picture.
+ */
+export async function findPictures(arguments_: readonly string[], out?: string): Promise<PoseInput[]> {
+  const files = new Map<string, Found>();
+  const urls = new Set<string>();
+  for (const argument of arguments_) {
+    if (isUrl(argument)) urls.add(argument);
+    else for (const found of await findFiles(argument, out)) addNew(files, resolve(found.source), found);
+  }
+  const base = commonFolder([...new Set([...files.values()].map(({ root }) => resolve(root)))]);
+  const taken = new Set<string>();
+  const inputs = [...files].map(([location, { source }]) => {
+    const name = relative(base, location).split(sep).join("/");
+    taken.add(name);
+    return { source, location, name };
+  });
+  return [...inputs, ...[...urls].map((url) => ({ source: url, location: url, name: nameOfUrl(url, taken) }))];
+}
+
+function addNew<K, V>(map: Map<K, V>, key: K, value: V): void {
+  if (!map.has(key)) map.set(key, value);
+}
+
+async function findFiles(argument: string, out: string | undefined): Promise<Found[]> {
+  const stats: Stats | undefined = await stat(argument).catch(() => undefined);
+  if (stats?.isDirectory()) {
+    const paths = await glob("**/*", { cwd: argument, expandDirectories: false });
+    return chosen(
+      paths.map((path) => join(argument, path)),
+      argument,
+      out,
+      `The folder ${argument} holds`,
+    );
+  }
+  if (stats) return [{ source: argument, root: dirname(argument) }];
+  if (isDynamicPattern(argument)) {
+    const paths = await glob(argument, { expandDirectories: false });
+    return chosen(paths, staticPart(argument), out, `The pattern ${argument} matches`);
+  }
+  throw new HRNetError(
+    "file-not-found",
+    `There is no file or folder ${argument}. Give pictures, folders, patterns such as "photos/**/*.jpg", or URLs.`,
+  );
+}
+
+/** The pictures among `paths`, sorted, without those of earlier results. */
+function chosen(paths: readonly string[], root: string, out: string | undefined, what: string): Found[] {
+  const isResult = resultFolders(resolve(root), out);
+  const pictures = paths.filter((path) => IS_PICTURE.test(path) && !isResult(dirname(resolve(path))));
+  if (pictures.length === 0) {
+    throw new HRNetError("file-not-found", `${what} no picture (${EXTENSIONS.join(", ")}).`);
+  }
+  return pictures.sort((a, b) => (a < b ? -1 : 1)).map((source) => ({ source, root }));
+}
+
+/** Tells folders strictly below `root` that are `out` or hold a run's settings, and all that lie in them. */
+function resultFolders(root: string, out: string | undefined): (folder: string) => boolean {
+  const known = new Map<string, boolean>();
+  const isResult = (folder: string): boolean => {
+    if (folder === root || !folder.startsWith(root)) return false;
+    const before = known.get(folder);
+    if (before !== undefined) return before;
+    const result = folder === out || existsSync(join(folder, RUN_FILE)) || isResult(dirname(folder));
+    known.set(folder, result);
+    return result;
+  };
+  return isResult;
+}
+
+/** The folders of a pattern before its first wildcard. */
+function staticPart(pattern: string): string {
+  const parts = pattern.split("/");
+  const dynamic = parts.findIndex((part) => isDynamicPattern(part));
+  return parts.slice(0, Math.min(dynamic, parts.length - 1)).join("/") || (pattern.startsWith("/") ? "/" : ".");
+}
+
+/** The deepest folder that all of these absolute ones lie in. */
+function commonFolder(folders: readonly string[]): string {
+  const [first = "", ...rest] = folders;
+  let common = first;
+  const holds = (folder: string): boolean => folder === common || folder.startsWith(join(common, sep));
+  while (!rest.every(holds)) common = dirname(common);
+  return common;
+}
+
+/** The last part of a URL's path, made unique with a number. */
+function nameOfUrl(url: string, taken: Set<string>): string {
+  const plain = basename(URL.canParse(url) ? new URL(url).pathname : url).replaceAll(/[^\w.-]+/g, "_");
+  const wanted = plain.replace(/^\.+/, "") || "picture";
+  let name = wanted;
+  for (let n = 2; taken.has(name); n++) name = `${n}-${wanted}`;
+  taken.add(name);
+  return name;
+}

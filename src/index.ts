@@ -1,0 +1,75 @@
+// The public API.
+
+export type { CocoKeypointAnnotation, CocoKeypointDataset } from "./data/coco.ts";
+export { readCocoKeypoints } from "./data/coco.ts";
+export {
+  type CocoDetection,
+  readCocoDetections,
+  readCocoResults,
+  writeCocoResults,
+} from "./data/coco-results.ts";
+export { ERROR_CODES, type ErrorCode, HRNetError } from "./errors.ts";
+export {
+  type CocoEvaluationOptions,
+  type CocoPoseEvaluation,
+  evaluateOnCoco,
+} from "./estimators/evaluate-coco.ts";
+export { evaluateOnMpii, type MpiiEvaluationOptions } from "./estimators/evaluate-mpii.ts";
+export {
+  type EstimateOptions,
+  type PersonDetector,
+  PoseEstimator,
+  type PoseEstimatorOptions,
+  type PoseRequest,
+  type PoseResult,
+} from "./estimators/pose-estimator.ts";
+export { type DecodeOptions, decodeImage, type ImageSource, type RawPixels } from "./image/decode.ts";
+export { type EncodedFormat, encodeImage } from "./image/encode.ts";
+export type { RgbImage } from "./image/rgb-image.ts";
+export { type SyntheticPerson, syntheticPerson } from "./image/synthetic-person.ts";
+export { evaluateKeypoints, type KeypointEvaluation, type KeypointStats } from "./metrics/keypoint-eval.ts";
+export { evaluatePckh, type PckhResult } from "./metrics/pckh.ts";
+export type { ModelDescription, Provenance } from "./model-file/description.ts";
+export {
+  type ImportOptions,
+  type ImportReport,
+  importStateDict,
+  type Model,
+} from "./model-file/import-checkpoint.ts";
+export {
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+  loadRunnable,
+  saveModel,
+} from "./model-file/load-model.ts";
+export { type Precision, type RunnableModel, readOnnxModel, toOnnx } from "./model-file/onnx-model.ts";
+export { figuresOf, type ModelFigures } from "./models/complexity.ts";
+export { findVariant } from "./models/find-variant.ts";
+export { buildNetwork, type Network, type NetworkConfig, parseNetworkConfig } from "./models/network.ts";
+export { VARIANTS, type Variant } from "./models/variants.ts";
+export { type BoxInput, checkBoxes } from "./pose/boxes.ts";
+export { type BoxesFile, readBoxesFile } from "./pose/boxes-file.ts";
+export {
+  createHeatmapCodec,
+  HEATMAP_CODECS,
+  type HeatmapCodec,
+  type HeatmapCodecOptions,
+} from "./pose/codecs/heatmap-codec.ts";
+export { type DrawPoseOptions, drawPoses } from "./pose/draw-pose.ts";
+export { oksNms, softOksNms } from "./pose/oks-nms.ts";
+export { boxToCenterScale, type CenterScale, cropMatrix, toImageCoords } from "./pose/transforms.ts";
+export type { Box, Keypoint, Person, ScoredBox } from "./pose/types.ts";
+export { describeDevices } from "./runtime/describe-devices.ts";
+export { openSession } from "./runtime/node.ts";
+export { DEVICES, type Device, type ModelSession, type SessionOptions } from "./runtime/session.ts";
+export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
+export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
+export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";
+export { encodeNpy, readNpy } from "./tensor/npy.ts";
+export { type DType, type Tensor, tensor } from "./tensor/tensor.ts";
+export type { Checkpoint } from "./weights/checkpoint.ts";
+export { type DownloadOptions, downloadCheckpoint } from "./weights/download.ts";
+export { PUBLISHED, type PublishedCheckpoint } from "./weights/published.ts";
+export { readCheckpoint } from "./weights/read-checkpoint.ts";
+export { findPublished, listPublished } from "./weights/registry.ts";
