@@ -24,13 +24,16 @@ function ignoredLines(ignored: ImportReport["ignored"]): string[] {
 }
 
 function reportText(report: ImportReport): string {
-  const { architecture, codeBase, loaded, ignored, initialized } = report;
+  const { architecture, codeBase, loaded, ignored, initialized, zeroed } = report;
   return [
     `architecture ${architecture}, weights of ${codeBase}`,
     `loaded ${loaded}, ignored ${ignored.length}, missing 0`,
     ...ignoredLines(ignored),
     ...(initialized.length > 0
       ? [`initialised afresh (${initialized.length}): ${initialized.join(", ")}`]
+      : []),
+    ...(zeroed.length > 0
+      ? [`biases the file does without, set to 0 (${zeroed.length}): ${zeroed.join(", ")}`]
       : []),
   ].join("\n");
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The `hrnet` command: finds the verb, loads only it, prints one clear line per error.
 
-import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { HRNetError, messageOf } from "../errors.ts";
+import { packageVersion } from "./version.ts";
 
 /** What every verb's file exports: its command, ready to parse. */
 interface VerbModule {
@@ -33,11 +33,6 @@ const FAILED = 1;
 const WRONG_USAGE = 2;
 const INTERRUPTED = 130;
 
-function version(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}
-
 function help(): string {
   const width = Math.max(...Object.keys(VERBS).map((name) => name.length));
   const verbs = Object.entries(VERBS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
@@ -64,7 +59,7 @@ function throwInsteadOfExit(command: Command): Command {
 async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version" || name === "-V") {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
   if (name === undefined || name === "help" || name.startsWith("-")) {

@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readJsonFile } from "../data/json-file.ts";
 import { HRNetError } from "../errors.ts";
+import type { CodecChange } from "../model-file/pose-defaults.ts";
 import {
   HEATMAP_CODECS,
   type HeatmapCodecName,
@@ -98,25 +99,20 @@ export function addPoseModelOptions(command: Command): Command {
     .option("--skeleton <name|file>", `keypoints: ${[...SKELETONS.keys()].join(", ")}, or a JSON file`);
 }
 
-/** The codec that parsed options ask for, over `base`, the model's own; `undefined` when they leave it alone. */
-export function codecOptions(
-  { codec, refinement, blurKernel, sigma }: PoseModelOptions,
-  base?: HeatmapCodecOptions,
-): HeatmapCodecOptions | undefined {
-  if (codec === undefined && refinement === undefined && blurKernel === undefined && sigma === undefined) {
-    return undefined;
-  }
-  // Another codec starts from its own defaults; the σ of the targets is the model's.
-  const start: HeatmapCodecOptions =
-    codec === undefined
-      ? (base ?? { name: "quarter-offset" })
-      : { name: codec, ...(base?.sigma !== undefined && { sigma: base.sigma }) };
-  return {
-    ...start,
+/** What parsed options ask to change in a model's codec; `undefined` when they leave it alone. */
+export function codecOptions({
+  codec,
+  refinement,
+  blurKernel,
+  sigma,
+}: PoseModelOptions): CodecChange | undefined {
+  const change = {
+    ...(codec !== undefined && { name: codec }),
     ...(refinement !== undefined && { refinement }),
     ...(blurKernel !== undefined && { blurKernel }),
     ...(sigma !== undefined && { sigma }),
   };
+  return Object.keys(change).length > 0 ? change : undefined;
 }
 
 /** The skeleton an option names. */

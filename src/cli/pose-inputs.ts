@@ -48,7 +48,10 @@ export async function findPictures(arguments_: readonly string[], out?: string):
     taken.add(name);
     return { source, location, name };
   });
-  return [...inputs, ...[...urls].map((url) => ({ source: url, location: url, name: nameOfUrl(url, taken) }))];
+  return [
+    ...inputs,
+    ...[...urls].map((url) => ({ source: url, location: url, name: nameOfUrl(url, taken) })),
+  ];
 }
 
 function addNew<K, V>(map: Map<K, V>, key: K, value: V): void {
@@ -105,7 +108,9 @@ function resultFolders(root: string, out: string | undefined): (folder: string) 
 function staticPart(pattern: string): string {
   const parts = pattern.split("/");
   const dynamic = parts.findIndex((part) => isDynamicPattern(part));
-  return parts.slice(0, Math.min(dynamic, parts.length - 1)).join("/") || (pattern.startsWith("/") ? "/" : ".");
+  return (
+    parts.slice(0, Math.min(dynamic, parts.length - 1)).join("/") || (pattern.startsWith("/") ? "/" : ".")
+  );
 }
 
 /** The deepest folder that all of these absolute ones lie in. */

@@ -93,15 +93,17 @@ export function recordOf(
   { width, height }: RgbImage,
   model: string,
   persons: readonly Person[],
+  run?: RunFolder,
 ): PoseRecord {
   return {
     source,
     width,
     height,
     model,
+    ...(run && { run: run.id }),
     persons: persons.map(({ keypoints, score, box }) => ({
       score: rounded(score, 5),
-      box,
+      box: box.map((value) => rounded(value, 3)) as unknown as Person["box"],
       keypoints: keypoints.map((keypoint) => ({
         name: keypoint.name,
         x: rounded(keypoint.x, 3),

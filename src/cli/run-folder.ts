@@ -1,6 +1,7 @@
 // The folder of a run: its settings, what is finished in it, and whether a new run may continue there.
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { readJsonFile } from "../data/json-file.ts";
@@ -20,6 +21,8 @@ export interface RunFolder {
   readonly id: string;
   /** Whether an earlier run with these settings left results. */
   readonly resumed: boolean;
+  /** Writes the settings, before the first result. */
+  begin(): Promise<void>;
   /** A picture's path as results give it: as the user wrote it, from the folder where the run was first started. */
   sourceOf(location: string, given: string): string;
 }
@@ -37,13 +40,16 @@ export async function identityOf(value: string | undefined): Promise<unknown> {
 }
 
 /**
- * Prepares a folder for a run: a new one, one of an earlier run with the same settings, or any with `overwrite`.
- * @throws HRNetError `usage` when an earlier run had other settings (says which), `write-failed`.
+ * A folder for a run: a new one, one of an earlier run with the same settings, or any with `overwrite`. Nothing is
+ * written before `begin`.
+ * @param outputs files the run will write
+ * @throws HRNetError `usage` when an earlier run had other settings (says which), or when there is none and files of
+ * other origin would be replaced; `write-failed`.
  */
 export async function openRunFolder(
   path: string,
   settings: RunSettings,
-  { overwrite }: { readonly overwrite: boolean },
+  { overwrite, outputs }: { readonly overwrite: boolean; readonly outputs: Iterable<string> },
 ): Promise<RunFolder> {
   const existing = await stat(path).catch(() => undefined);
   if (existing && !existing.isDirectory()) {
@@ -58,17 +64,29 @@ export async function openRunFolder(
         "Give --overwrite to do everything anew, or another folder with --out.",
     );
   }
+  if (existing && !earlier && !overwrite) refuseToReplace(outputs);
   const folder = earlier?.folder ?? process.cwd();
-  if (!earlier) {
-    await writeFileAtomic(join(path, RUN_FILE), `${JSON.stringify({ folder, settings }, null, 2)}\n`);
-  }
   return {
     path,
     id: createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16),
     resumed: earlier !== undefined,
+    begin: async () => {
+      if (earlier) return;
+      await writeFileAtomic(join(path, RUN_FILE), `${JSON.stringify({ folder, settings }, null, 2)}\n`);
+    },
     sourceOf: (location, given) =>
       given === location || isAbsolute(given) ? given : relative(folder, location),
   };
+}
+
+function refuseToReplace(outputs: Iterable<string>): void {
+  for (const output of outputs) {
+    if (!existsSync(output)) continue;
+    throw new HRNetError(
+      "usage",
+      `${output} is there already and no result of an earlier run. Choose another folder with --out, or give --overwrite.`,
+    );
+  }
 }
 
 async function readRun(path: string): Promise<RunFile | undefined> {

@@ -8,13 +8,21 @@ import { inferNetworkConfig } from "../models/infer-config.ts";
 import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
 import type { Task } from "../models/variants.ts";
 import { initialize, normalRandom, uniformRandom } from "../nn/initialize.ts";
-import { createHeatmapCodec, type HeatmapCodecOptions } from "../pose/codecs/heatmap-codec.ts";
+import { createHeatmapCodec, type HeatmapCodecName } from "../pose/codecs/heatmap-codec.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { toFloat32 } from "../tensor/float16.ts";
 import { formatShape, type Tensor, tensor } from "../tensor/tensor.ts";
 import { type MappedWeights, mapKeys } from "../weights/key-maps.ts";
+import { describeWeights } from "./describe-weights.ts";
 import type { ModelDescription, Provenance } from "./description.ts";
-import { skeletonForChannels } from "./pose-defaults.ts";
+import {
+  type CodecChange,
+  changeCodec,
+  codecInName,
+  codecOfChannels,
+  defaultCodec,
+  skeletonForChannels,
+} from "./pose-defaults.ts";
 
 /** A network with its weights: what can be saved, exported and run. */
 export interface Model {
@@ -32,6 +40,8 @@ export interface ImportReport {
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
   /** Parts of the network that were initialised afresh because another head was asked for. */
   readonly initialized: readonly string[];
+  /** Biases before a batch normalisation that the file's code base does without; they are 0. */
+  readonly zeroed: readonly string[];
 }
 
 /** What may be said about a checkpoint that its names do not tell. */
@@ -42,10 +52,14 @@ export interface ImportOptions {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** Height and width; by default from the file name (`256x192`) or the network's published size. */
   readonly input?: readonly [number, number] | undefined;
-  /** Number of keypoints or classes: a head with another number is initialised afresh. */
+  /**
+   * Number of keypoints or classes: a head with another number is initialised afresh. A codec with offset maps has three
+   * channels per keypoint.
+   */
   readonly outputs?: number | undefined;
   readonly skeleton?: Skeleton | undefined;
-  readonly codec?: HeatmapCodecOptions | undefined;
+  /** A codec, or what to change in the one that the file or its name tells. */
+  readonly codec?: CodecChange | undefined;
   readonly provenance?: Partial<Provenance> | undefined;
 }
 
@@ -73,30 +87,55 @@ function sample(names: Iterable<string>, count = 4): string {
 const shapesOf = (weights: ReadonlyMap<string, Tensor>): Map<string, readonly number[]> =>
   new Map([...weights].map(([name, { shape }]) => [name, shape]));
 
+/** The network to fill, and how its outputs are read. */
+interface Choice {
+  readonly config: NetworkConfig;
+  /** Name of the codec, for pose networks. */
+  readonly codec: HeatmapCodecName;
+  /** Whether another number of outputs than the file's was asked for. */
+  readonly freshHead: boolean;
+}
+
 /** The network the options ask for, or the one the weights are of. */
-function chooseConfig(mapped: MappedWeights, source: string, options: ImportOptions): NetworkConfig {
+function chooseNetwork(mapped: MappedWeights, source: string, options: ImportOptions): Choice {
   const { arch, config, outputs } = options;
   const asked = arch === undefined ? undefined : parseNetworkConfig(findVariant(arch).config);
+  const whole = config && "family" in config ? parseNetworkConfig(config) : undefined;
   const recognised = inferNetworkConfig(shapesOf(mapped.weights));
-  if (config && "family" in config) return parseNetworkConfig(config);
-  const base = asked ?? recognised;
+  const base = whole ?? asked ?? recognised;
   if (!base) {
     throw new HRNetError(
       "weights-mismatch",
-      `${source} looks like a file of ${mapped.codeBase}, but has no head that is known (its weights: ` +
-        `${sample(mapped.weights.keys())}). Name the network with --arch and the number of outputs with --keypoints.`,
+      `${source} ${describeWeights(mapped.weights.keys())} and has no head that is known. To start a pose network ` +
+        "from its backbone, name the network with --arch and the number of keypoints with --keypoints.",
     );
   }
-  const given = recognised && outputChannels(recognised);
-  const channels = outputs ?? given ?? outputChannels(base);
+  // Only a head of the same kind says something about the number of outputs.
+  const given = recognised && sameHead(recognised, base) ? outputChannels(recognised) : undefined;
+  const codec = options.codec?.name ?? codecInName(source) ?? codecOfChannels(given, options);
+  const perKeypoint = taskOf(base) === "pose" ? createHeatmapCodec(codec).channelsPerKeypoint : 1;
+  const wanted = outputs === undefined ? undefined : outputs * perKeypoint;
+  const channels = wanted ?? (whole ? undefined : given);
   const sized = channels === undefined ? base : withOutputChannels(base, channels);
-  return config ? parseNetworkConfig({ ...sized, ...config }) : sized;
+  return {
+    config: config && !whole ? parseNetworkConfig({ ...sized, ...config }) : sized,
+    codec,
+    freshHead: wanted !== undefined && wanted !== given,
+  };
+}
+
+/** Whether two networks have the same kind of head. */
+function sameHead(a: NetworkConfig, b: NetworkConfig): boolean {
+  return (
+    a.family === b.family && (a.family !== "hrnet" || b.family !== "hrnet" || a.head.type === b.head.type)
+  );
 }
 
 /** Whether a parameter belongs to the layer whose size is the number of outputs. */
 function isOutputLayer(config: NetworkConfig, name: string): boolean {
   const layers = [
     "final_layer.",
+    "final_layers.",
     "keypoint_head.final_layer.",
     "last_layer.3.",
     "aux_head.3.",
@@ -107,6 +146,24 @@ function isOutputLayer(config: NetworkConfig, name: string): boolean {
   return (
     layers.some((layer) => name.startsWith(layer)) && !(classification && name.startsWith("final_layer."))
   );
+}
+
+/** Convolutions before a batch normalisation whose biases some code bases leave out (timm's `_ssld`, mmsegmentation). */
+const OPTIONAL_BIAS = /^(downsamp_modules\.\d+|final_layer|last_layer|aux_head|conv3x3_ocr)\.0\.bias$/;
+
+/** A batch counter as int64, whatever it was stored as; `undefined` for what is none. */
+function counter(given: Tensor | undefined): Tensor | undefined {
+  if (given?.data.length !== 1) return undefined;
+  return tensor("int64", [], BigInt64Array.of(BigInt(Math.trunc(toFloat32(given)[0]!))));
+}
+
+/** The network that the weights are of, by name where it has one, or what they look like. */
+function describeMapped(mapped: MappedWeights): string {
+  const recognised = inferNetworkConfig(shapesOf(mapped.weights));
+  const outputs = recognised && outputChannels(recognised);
+  if (!recognised) return describeWeights(mapped.weights.keys());
+  const name = variantOf(recognised)?.name ?? `${recognised.family} network`;
+  return `(${mapped.codeBase}) looks like ${name}${outputs === undefined ? "" : ` with ${outputs} outputs`}`;
 }
 
 /** Weights of the network, taken from the file or initialised; and the report. */
@@ -122,16 +179,20 @@ function fill(
   const missing: string[] = [];
   const mismatched: string[] = [];
   const initialized: string[] = [];
+  const zeroed: string[] = [];
   const ignored = [...mapped.ignored];
   let loaded = 0;
   const normal = normalRandom(uniformRandom(1));
   for (const [name, info] of network.parameters) {
     const given = mapped.weights.get(name);
     const shape = info.value.shape as readonly number[];
-    const fits = given !== undefined && formatShape(given.shape) === formatShape(shape);
-    if (fits) {
+    if (info.value.dtype === "int64") {
+      const count = counter(given);
+      if (count) loaded += 1;
+      weights.set(name, count ?? initialize(info, normal)); // files of torch 0.4 have none
+    } else if (given !== undefined && formatShape(given.shape) === formatShape(shape)) {
       loaded += 1;
-      weights.set(name, info.value.dtype === "int64" ? given : tensor("float32", shape, toFloat32(given)));
+      weights.set(name, tensor("float32", shape, toFloat32(given)));
     } else if (freshHead && isOutputLayer(config, name)) {
       initialized.push(name);
       weights.set(name, initialize(info, normal));
@@ -140,8 +201,9 @@ function fill(
       mismatched.push(
         `${name} is ${formatShape(given.shape)} in the file, ${formatShape(shape)} in the network`,
       );
-    } else if (name.endsWith(".num_batches_tracked")) {
-      weights.set(name, initialize(info, normal)); // absent from files of torch 0.4
+    } else if (OPTIONAL_BIAS.test(name) && mapped.weights.has(name.replace(/bias$/, "weight"))) {
+      zeroed.push(name);
+      weights.set(name, initialize(info, normal)); // biases start at 0
     } else {
       missing.push(name);
     }
@@ -153,7 +215,7 @@ function fill(
     ];
     throw new HRNetError(
       "weights-mismatch",
-      `${source} (${mapped.codeBase}) does not fit the network: ${problems.join("; ")}. ` +
+      `${source} ${describeMapped(mapped)} and does not fit the network: ${problems.join("; ")}. ` +
         "Leave --arch out to have the network recognised, or give --keypoints to start a new head.",
     );
   }
@@ -162,27 +224,13 @@ function fill(
       ignored.push({ name: mapped.origin.get(name)!, reason: "not in this network" });
     }
   }
-  return { weights, report: { codeBase: mapped.codeBase, loaded, ignored, initialized } };
+  return { weights, report: { codeBase: mapped.codeBase, loaded, ignored, initialized, zeroed } };
 }
 
 /** Height and width in a published file's name: `…_256x192-….pth`. */
 function inputInName(source: string): [number, number] | undefined {
   const match = /(?<!\d)(\d{2,4})x(\d{2,4})(?!\d)/.exec(basename(source));
   return match ? [Number(match[1]), Number(match[2])] : undefined;
-}
-
-/** What the published files' names say of their codec; the first that matches. */
-const CODEC_IN_NAME = [
-  [/udp[-_]regress/i, "udp-combined"],
-  [/udp/i, "udp"],
-  [/dark/i, "dark"],
-] as const;
-
-/** σ of the targets the published networks were trained with: 3 heatmap cells for 384×288, else 2 (their yaml files). */
-function defaultCodec(input: readonly [number, number], source: string): HeatmapCodecOptions {
-  const file = basename(source);
-  const name = CODEC_IN_NAME.find(([pattern]) => pattern.test(file))?.[1] ?? "quarter-offset";
-  return input[0] >= 384 ? { name, sigma: 3 } : { name };
 }
 
 /**
@@ -200,21 +248,18 @@ export function importStateDict(
   if (!mapped) {
     throw new HRNetError(
       "weights-mismatch",
-      `${source} holds ${state.size} weights, none named as in a network of this family. They look like: ` +
-        `${sample(state.keys())}. Supported are the checkpoints that docs/weights.md lists.`,
+      `${source} ${describeWeights(state.keys())}: ${state.size} weights, none named as in a network of this family. ` +
+        "Supported are the checkpoints that docs/weights.md lists.",
     );
   }
-  const config = chooseConfig(mapped, source, options);
+  const { config, codec: codecName, freshHead } = chooseNetwork(mapped, source, options);
   const variant = variantOf(config);
   const input = options.input ?? inputInName(source) ?? variant?.input ?? [256, 192];
-  const recognised = inferNetworkConfig(shapesOf(mapped.weights));
-  const given = recognised && outputChannels(recognised);
-  const freshHead = options.outputs !== undefined && options.outputs !== given;
   const { weights, report } = fill(mapped, config, input, source, freshHead);
   const task = taskOf(config);
-  const channels = outputChannels(config);
-  const codec = options.codec ?? defaultCodec(input, source);
-  const keypoints = (channels ?? 0) / createHeatmapCodec(codec).channelsPerKeypoint;
+  const codec = changeCodec(defaultCodec(codecName, input), options.codec);
+  const keypoints = (outputChannels(config) ?? 0) / createHeatmapCodec(codec).channelsPerKeypoint;
+  const { score, ...provenance } = options.provenance ?? {};
   const description: ModelDescription = {
     version: 1,
     name: variant?.name ?? `${config.family} (custom)`,
@@ -227,7 +272,12 @@ export function importStateDict(
         ? { ...IMAGENET_NORMALIZATION, channelOrder: "bgr" }
         : IMAGENET_NORMALIZATION,
     ...(task === "pose" && { codec, skeleton: skeletonForChannels(keypoints, options.skeleton) }),
-    provenance: { source: basename(source), codeBase: mapped.codeBase, ...options.provenance },
+    provenance: {
+      source: basename(source),
+      codeBase: mapped.codeBase,
+      ...provenance,
+      ...(score !== undefined && report.initialized.length === 0 && { score }), // it was another head's
+    },
   };
   return { model: { description, weights }, report: { architecture: description.name, ...report } };
 }

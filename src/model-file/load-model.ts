@@ -2,6 +2,8 @@
 
 import { access } from "node:fs/promises";
 import { HRNetError } from "../errors.ts";
+import { outputChannels } from "../models/find-variant.ts";
+import { createHeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
 import { skeletonByName } from "../skeleton/skeletons.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type DownloadOptions, downloadCheckpoint } from "../weights/download.ts";
@@ -12,6 +14,7 @@ import { writeSafetensors } from "../weights/safetensors.ts";
 import { formatDescription, METADATA_KEY, parseDescription } from "./description.ts";
 import { type ImportOptions, type ImportReport, importStateDict, type Model } from "./import-checkpoint.ts";
 import { type RunnableModel, readOnnxModel, toOnnx } from "./onnx-model.ts";
+import { changeCodec, skeletonForChannels } from "./pose-defaults.ts";
 
 /** How a model is found and read. */
 export interface LoadOptions extends ImportOptions {
@@ -51,10 +54,21 @@ function publishedOptions(entry: PublishedCheckpoint, sha256: string): ImportOpt
   };
 }
 
-/** Defined fields of `options` over those of `base`. */
-function override(base: ImportOptions, options: ImportOptions): ImportOptions {
+/** Defined fields of `options` over what is known of the file. */
+function override(known: ImportOptions, options: ImportOptions): ImportOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...base, ...given };
+  const { skeleton, codec, config } = known;
+  // A new head has other keypoints than those the file was trained for.
+  const replaced = options.outputs !== undefined && options.outputs !== skeleton?.keypoints.length;
+  // A network that is named takes the place of the file's; fields of a configuration change it.
+  const network = options.arch === undefined ? { ...config, ...options.config } : options.config;
+  return {
+    ...known,
+    skeleton: replaced ? undefined : skeleton,
+    ...given,
+    config: network && Object.keys(network).length > 0 ? network : undefined,
+    codec: codec?.name ? changeCodec({ ...codec, name: codec.name }, options.codec) : options.codec,
+  };
 }
 
 /** A file of ours says what it is; anything else is recognised by its names. */
@@ -64,9 +78,11 @@ function modelOf(checkpoint: Checkpoint, path: string, options: ImportOptions): 
     return importStateDict(checkpoint.stateDict, path, options);
   }
   const description = parseDescription(own, path);
-  const { input, skeleton, codec, provenance } = description;
+  const { input, skeleton, codec, provenance, preprocessing } = description;
   const known: ImportOptions = { input, skeleton, codec, provenance, config: { ...description.network } };
-  return importStateDict(checkpoint.stateDict, path, override(known, options));
+  const loaded = importStateDict(checkpoint.stateDict, path, override(known, options));
+  const { model, report } = loaded;
+  return { model: { ...model, description: { ...model.description, preprocessing } }, report };
 }
 
 /**
@@ -85,19 +101,31 @@ export async function loadModel(source: string, options: LoadOptions = {}): Prom
 }
 
 /**
+ * A finished `.onnx` has one network.
+ * @throws HRNetError `usage` when another one, another head or another input size is asked for
+ */
+export function refuseNetworkChanges(source: string, options: ImportOptions): void {
+  const { arch, config, outputs, input } = options;
+  if ([arch, config, outputs, input].every((value) => value === undefined)) return;
+  throw new HRNetError(
+    "usage",
+    `${source} is a finished model: its network, keypoints and input size cannot be changed. Start from its weights ` +
+      "(.pth, .safetensors) to use --arch, --keypoints, --config or --input.",
+  );
+}
+
+/**
  * A model ready to run, from anything {@link loadModel} reads or an `.onnx` that this library wrote.
  * @throws HRNetError as {@link loadModel} and {@link readOnnxModel} do.
  */
 export async function loadRunnable(source: string, options: LoadOptions = {}): Promise<RunnableModel> {
   if (!/\.onnx$/i.test(source)) return toOnnx((await loadModel(source, options)).model);
-  if (options.arch !== undefined || options.config !== undefined || options.outputs !== undefined) {
-    throw new HRNetError(
-      "usage",
-      `${source} is a finished model; its network cannot be changed. Start from its weights.`,
-    );
-  }
+  refuseNetworkChanges(source, options);
   const { description, onnx } = await readOnnxModel(source);
-  const { codec = description.codec, skeleton = description.skeleton } = options;
+  const codec = description.codec && changeCodec(description.codec, options.codec);
+  const channels = outputChannels(description.network);
+  const keypoints = codec && channels && channels / createHeatmapCodec(codec).channelsPerKeypoint;
+  const skeleton = keypoints && skeletonForChannels(keypoints, options.skeleton ?? description.skeleton);
   return { description: { ...description, ...(codec && { codec }), ...(skeleton && { skeleton }) }, onnx };
 }
 

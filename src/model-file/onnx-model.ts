@@ -35,14 +35,24 @@ export function toOnnx({ description, weights }: Model, precision: Precision = "
 }
 
 /**
+ * The bytes of an .onnx file.
+ * @throws HRNetError `file-not-found`, `read-failed`
+ */
+export async function readOnnxBytes(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") {
+      throw new HRNetError("file-not-found", `There is no model ${path}. Check the path.`, { cause });
+    }
+    throw new HRNetError("read-failed", `The model ${path} cannot be read: ${cause.message}.`, { cause });
+  });
+}
+
+/**
  * Opens an .onnx that this library wrote.
  * @throws HRNetError `file-not-found`, `read-failed`; `invalid-model` when it is damaged or has no description.
  */
 export async function readOnnxModel(path: string): Promise<RunnableModel> {
-  const onnx = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const code = cause.code === "ENOENT" ? "file-not-found" : "read-failed";
-    throw new HRNetError(code, `The model ${path} cannot be read: ${cause.message}.`, { cause });
-  });
+  const onnx = await readOnnxBytes(path);
   const text = decodeModelMetadata(onnx)[METADATA_KEY];
   if (text === undefined) {
     throw new HRNetError(

@@ -144,6 +144,7 @@ function inferHRNet(shapes: Shapes): unknown {
 }
 
 function inferLite(shapes: Shapes): unknown {
+  if (!shapes.has("keypoint_head.final_layer.weight")) return undefined; // a backbone
   const keys = [...shapes.keys()];
   const root = "backbone.";
   const stem = size(shapes, `${root}stem.conv1.conv.weight`);
@@ -202,6 +203,7 @@ function inferDeconvHead(shapes: Shapes, root: string): object {
 }
 
 function inferSimpleBaseline(shapes: Shapes): unknown {
+  if (!shapes.has("final_layer.weight")) return undefined; // a ResNet without the pose head
   const keys = [...shapes.keys()];
   const stages = [1, 2, 3, 4];
   return {
@@ -213,10 +215,10 @@ function inferSimpleBaseline(shapes: Shapes): unknown {
   };
 }
 
-const mobile = (family: string) => (shapes: Shapes) => ({
-  family,
-  head: inferDeconvHead(shapes, "keypoint_head."),
-});
+const mobile = (family: string) => (shapes: Shapes) =>
+  shapes.has("keypoint_head.final_layer.weight")
+    ? { family, head: inferDeconvHead(shapes, "keypoint_head.") }
+    : undefined; // a backbone
 
 /** Families told by a key that only they have. */
 const FAMILIES: readonly (readonly [string, (shapes: Shapes) => unknown])[] = [

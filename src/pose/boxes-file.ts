@@ -30,6 +30,8 @@ export interface BoxesFile {
    * @returns `undefined` when the file does not mention the picture, unlike an empty list
    */
   forFile(path: string): readonly ScoredBox[] | undefined;
+  /** The COCO image id of the picture with this path, where the file has ids and mentions the picture. */
+  imageIdOf(path: string): number | undefined;
 }
 
 /** What to take from a boxes file. */
@@ -172,6 +174,10 @@ function parseDetections(entries: readonly unknown[], source: string, options: B
       const imageId = idInName(path);
       return imageId === undefined ? undefined : byId.get(imageId);
     },
+    imageIdOf: (path) => {
+      const imageId = idInName(path);
+      return imageId !== undefined && byId.has(imageId) ? imageId : undefined;
+    },
   };
 }
 
@@ -224,6 +230,7 @@ function parseAnnotations(
       const id = find(path);
       return id === undefined ? undefined : byId.get(id);
     },
+    imageIdOf: find,
   };
 }
 
@@ -248,6 +255,7 @@ function parseMap(map: Entry, source: string): BoxesFile {
       return [];
     },
     forFile: find,
+    imageIdOf: () => undefined,
   };
 }
 

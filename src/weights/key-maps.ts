@@ -50,7 +50,7 @@ export const KEY_MAPS: readonly KeyMap[] = [
     rules: [[/^(?=stem\.|transition\d|stage\d|head_layer\.)/, "backbone."]],
   },
   { codeBase: "HRNet-Semantic-Segmentation", signature: /^(last_layer|aux_head)\./, rules: [] },
-  { codeBase: "HRNet-Image-Classification / timm", signature: /^classifier\./, rules: [] },
+  { codeBase: "HRNet-Image-Classification / timm", signature: /^downsamp_modules\./, rules: [] },
   { codeBase: "timm features", signature: /^incre_modules\./, rules: [] },
   { codeBase: "SimpleBaseline", signature: /^deconv_layers\./, rules: [] },
   { codeBase: "HRNet pose", signature: /^final_layers?\./, rules: [] },
@@ -80,7 +80,7 @@ export interface MappedWeights {
 /** Names without the wrappers around them. Keys that belong to a loss beside the model do not count. */
 function unwrap(names: readonly string[]): (name: string) => string {
   const stripped: string[] = [];
-  let rest = names.filter((name) => !/^(module\.)?(loss|criterion)\./.test(name));
+  let rest = names.filter((name) => !/^(module\.|_orig_mod\.)*(loss|criterion)\./.test(name));
   for (let found = rest.length > 0; found; ) {
     const prefix = WRAPPERS.find((wrapper) => rest.every((name) => name.startsWith(wrapper)));
     found = prefix !== undefined;
@@ -89,8 +89,9 @@ function unwrap(names: readonly string[]): (name: string) => string {
       rest = rest.map((name) => name.slice(prefix.length));
     }
   }
-  const whole = stripped.join("");
-  return (name) => (name.startsWith(whole) ? name.slice(whole.length) : name);
+  // A loss beside the model carries the outer wrappers only.
+  return (name) =>
+    stripped.reduce((key, prefix) => (key.startsWith(prefix) ? key.slice(prefix.length) : key), name);
 }
 
 /** HRNet and SimpleBaseline inside mmpose carry prefixes that their official names lack. */

@@ -1,0 +1,69 @@
+// hrnet demo: the main job with no fuss, on a picture given or on one drawn here.
+
+import { join } from "node:path";
+import { Command } from "commander";
+import { decodeImage } from "../image/decode.ts";
+import { syntheticPerson } from "../image/synthetic-person.ts";
+import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
+import type { Person } from "../pose/types.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { addLoadOptions } from "./load-options.ts";
+import { addDeviceOptions } from "./options.ts";
+import { loadEstimator, type PoseModelCommandOptions, requireModel, SUGGESTED_MODEL } from "./pose-model.ts";
+import { recordOf, writeResults } from "./pose-output.ts";
+import { DEFAULT_OUT } from "./pose-run.ts";
+import { formatTable } from "./table.ts";
+
+interface Options extends PoseModelCommandOptions {
+  readonly out: string;
+}
+
+/** The picture to show: the one given, whole, or a drawn figure and its box. */
+async function picture(path: string | undefined) {
+  if (path !== undefined) return { source: path, image: await decodeImage(path), boxes: undefined };
+  const { image, box } = syntheticPerson(480, 640);
+  return { source: "a figure drawn here", image, boxes: [box] };
+}
+
+function keypointTable({ keypoints }: Person): string {
+  const rows = keypoints.map(({ name, x, y, score }) => [name, x.toFixed(1), y.toFixed(1), score.toFixed(2)]);
+  return formatTable([["keypoint", "x", "y", "score"], ...rows]);
+}
+
+export function command(): Command {
+  const verb = new Command("hrnet demo")
+    .description(
+      "Finds the keypoints of one person, in a picture given or in one drawn here, and draws them into it.",
+    )
+    .argument("[picture]", "file or URL; taken whole, as one person")
+    .option("--model <name|file>", ".onnx, .pth, .safetensors, or the name of a published checkpoint")
+    .option("--flip-test", "also run the mirrored picture and average")
+    .option("--out <dir>", "where demo.jpg and demo.json go", DEFAULT_OUT);
+  return addDeviceOptions(addLoadOptions(verb))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  hrnet demo --model ${SUGGESTED_MODEL}
+  hrnet demo photo.jpg --model ${SUGGESTED_MODEL}`,
+    )
+    .action(async (path: string | undefined, options: Options) => {
+      const { signal, release } = interruptSignal();
+      try {
+        const model = requireModel(options.model);
+        const { source, image, boxes } = await picture(path);
+        await using estimator = await loadEstimator(model, options, { signal });
+        const persons = await estimator.estimate(image, { boxes, signal });
+        const { name } = estimator.description;
+        const paths = { drawn: join(options.out, "demo.jpg"), record: join(options.out, "demo.json") };
+        const drawing = { format: "jpg", minScore: DEFAULT_DRAW_MIN_SCORE } as const;
+        await writeResults(paths, recordOf(source, image, name, persons), image, estimator.skeleton, drawing);
+        process.stdout.write(
+          `${persons.map(keypointTable).join("\n\n")}\n\n${name} on ${source} (${image.width}×${image.height}): ` +
+            `drawn in ${paths.drawn}, numbers in ${paths.record}\n`,
+        );
+      } finally {
+        release();
+      }
+    });
+}

@@ -1,0 +1,106 @@
+// Records of a run as COCO keypoint results, with the image ids they belong to.
+
+import { join } from "node:path";
+import { writeFileAtomic } from "../files/atomic-write.ts";
+import type { BoxesFile } from "../pose/boxes-file.ts";
+import type { PoseInput } from "./pose-inputs.ts";
+import type { PoseRecord } from "./pose-output.ts";
+
+/** COCO's category of persons. */
+const PERSON_CATEGORY = 1;
+
+/** An entry of a COCO results file, with COCO's own field names. */
+export interface CocoResult {
+  readonly image_id: number;
+  readonly category_id: number;
+  /** x, y, score of each keypoint, one after the other. */
+  readonly keypoints: readonly number[];
+  readonly score: number;
+}
+
+/** Image ids of a run, and whether they are COCO's own or were given here. */
+export interface ImageIds {
+  readonly ids: ReadonlyMap<PoseInput, number>;
+  /** `numbered`: 1, 2, 3, … in the order of the pictures. */
+  readonly from: "boxes file" | "file names" | "numbered";
+}
+
+/**
+ * Image ids: those of the boxes file where it has them, else the numbers that the file names end in if every picture has
+ * one of its own (`000000397133.jpg`), else the picture's place in the run, from 1.
+ */
+export function imageIds(inputs: readonly PoseInput[], boxes: BoxesFile | undefined): ImageIds {
+  const sources = [
+    {
+      from: "boxes file",
+      idOf: ({ name, source }: PoseInput) => boxes?.imageIdOf(name) ?? boxes?.imageIdOf(source),
+    },
+    { from: "file names", idOf: ({ name }: PoseInput) => numberInName(name) },
+  ] as const;
+  for (const { from, idOf } of sources) {
+    const ids = new Map<PoseInput, number>();
+    for (const input of inputs) {
+      const id = idOf(input);
+      if (id !== undefined) ids.set(input, id);
+    }
+    if (ids.size === inputs.length && new Set(ids.values()).size === ids.size) return { ids, from };
+  }
+  return { ids: new Map(inputs.map((input, index) => [input, index + 1])), from: "numbered" };
+}
+
+/** The number that a file name ends in: `000000397133.jpg`, `COCO_val2014_000000397133.jpg`. */
+function numberInName(name: string): number | undefined {
+  const digits = /(\d{1,15})\.[^./]*$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/**
+ * A picture's persons as results. Without `bbox`: pycocotools takes the box of the keypoints themselves, and other
+ * evaluators let a stated box decide the size class.
+ */
+export function cocoResults({ persons }: PoseRecord, imageId: number): CocoResult[] {
+  return persons.map(({ keypoints, score }) => ({
+    image_id: imageId,
+    category_id: PERSON_CATEGORY,
+    keypoints: keypoints.flatMap((keypoint) => [keypoint.x, keypoint.y, keypoint.score]),
+    score,
+  }));
+}
+
+/** Names of what {@link writeCocoFiles} writes. */
+export const COCO_RESULTS = "coco-results.json";
+export const COCO_IMAGES = "coco-images.json";
+
+/**
+ * Writes `coco-results.json` and `coco-images.json` (id, file name and size of every picture) from the records of a run,
+ * one at a time.
+ * @param records finished pictures, read anew for each of the two files
+ */
+export async function writeCocoFiles(
+  folder: string,
+  records: () => AsyncIterable<{ readonly input: PoseInput; readonly record: PoseRecord }>,
+  { ids }: ImageIds,
+): Promise<void> {
+  const results = async function* (): AsyncGenerator<unknown> {
+    for await (const { input, record } of records()) yield* cocoResults(record, ids.get(input)!);
+  };
+  const images = async function* (): AsyncGenerator<unknown> {
+    for await (const { input, record } of records()) {
+      const { width, height } = record;
+      yield { id: ids.get(input)!, file_name: input.name, width, height };
+    }
+  };
+  await writeFileAtomic(join(folder, COCO_RESULTS), arrayChunks(results()));
+  await writeFileAtomic(join(folder, COCO_IMAGES), arrayChunks(images()));
+}
+
+/** Elements as the bytes of a JSON array, one line each. */
+async function* arrayChunks(elements: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let opening = "[\n";
+  for await (const element of elements) {
+    yield encoder.encode(`${opening}${JSON.stringify(element)}`);
+    opening = ",\n";
+  }
+  yield encoder.encode(opening === "[\n" ? "[]\n" : "\n]\n");
+}

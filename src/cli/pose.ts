@@ -1,0 +1,64 @@
+// hrnet pose: keypoints of every person in pictures, drawn and as JSON.
+
+import { Command, Option } from "commander";
+import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { addLoadOptions } from "./load-options.ts";
+import { addDeviceOptions, numberFrom, wholeNumber } from "./options.ts";
+import { DRAW_FORMATS } from "./pose-output.ts";
+import { DEFAULT_OUT, type PoseCommandOptions, runPose } from "./pose-run.ts";
+
+export function command(): Command {
+  const verb = new Command("hrnet pose")
+    .description(
+      "Estimates the keypoints of every person: per picture a drawn picture and a JSON file. Without --boxes the whole\n" +
+        "picture is taken as one person.",
+    )
+    .argument("<pictures...>", 'files, folders, patterns ("photos/**/*.jpg") or URLs')
+    .option("--model <name|file>", ".onnx, .pth, .safetensors, or the name of a published checkpoint")
+    .option("--boxes <file>", "person boxes: COCO detections or annotations, or { file: [[x, y, w, h], …] }")
+    .option("--flip-test", "also run the mirrored picture and average")
+    .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
+    .option("--json", "one JSON array on stdout, one element per picture")
+    .addOption(
+      new Option("--format <name>", "coco: keypoint results as COCO evaluators read them")
+        .choices(["json", "coco"])
+        .default("json"),
+    )
+    .addOption(
+      new Option("--min-score <s>", "keypoints below are not drawn; the JSON has all, with their scores")
+        .argParser(numberFrom(0))
+        .default(DEFAULT_DRAW_MIN_SCORE),
+    )
+    .addOption(new Option("--draw <format>", "drawn pictures").choices(DRAW_FORMATS).default("jpg"))
+    .option("--overwrite", "do everything anew instead of continuing an earlier run")
+    .option("--batch-size <n>", "persons per run of the network (default: 16)", wholeNumber(1))
+    .addOption(
+      new Option("--truncated <what>", "files that end early")
+        .choices(["refuse", "accept"])
+        .default("refuse"),
+    )
+    .option("--max-pixels <n>", "refuse larger pictures (default: 64 Mi)", wholeNumber(1));
+  return addDeviceOptions(addLoadOptions(verb))
+    .addHelpText(
+      "after",
+      `
+Results: photos/a.jpg becomes out/a.jpg (drawn) and out/a.jpg.json, with the folders below the ones given. A picture
+is done once its JSON is there: an interrupted run continues when the same command is run again. --format coco adds
+coco-results.json and coco-images.json (or, with --json, prints COCO results). With --boxes, pictures that the file does
+not mention are left out. Keypoint scores are heights of heatmaps, about 1 for a certain keypoint, no probabilities.
+
+Examples:
+  hrnet pose photo.jpg --model lite-hrnet-18-coco-256x192
+  hrnet pose photos --model w32.onnx --boxes boxes.json --flip-test --out poses
+  hrnet pose "frames/*.png" --model w32.onnx --json > poses.json`,
+    )
+    .action(async (pictures: string[], options: PoseCommandOptions) => {
+      const { signal, release } = interruptSignal();
+      try {
+        await runPose(pictures, options, signal);
+      } finally {
+        release();
+      }
+    });
+}
