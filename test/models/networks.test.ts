@@ -9,7 +9,9 @@ import { findVariant } from "../../src/models/find-variant.ts";
 import { inferNetworkConfig } from "../../src/models/infer-config.ts";
 import { buildNetwork, type Network, parseNetworkConfig } from "../../src/models/network.ts";
 import { VARIANTS } from "../../src/models/variants.ts";
+import { describeDevices } from "../../src/runtime/describe-devices.ts";
 import { openSession } from "../../src/runtime/node.ts";
+import type { Device } from "../../src/runtime/session.ts";
 import { readNpy } from "../../src/tensor/npy.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { mapKeys } from "../../src/weights/key-maps.ts";
@@ -23,9 +25,11 @@ async function run(
   network: Network,
   weights: ReadonlyMap<string, Tensor>,
   x: Tensor,
+  device: Device = "cpu",
 ): Promise<Record<string, Tensor>> {
   const model = encodeModel(graphToModel(inferenceGraph(network.graph, weights), { name: "test" }));
-  const session = await openSession(model, { device: "cpu", threads: 2, transfer: true });
+  // Strict: an operator that a device lacks is an error, not a silent detour over the CPU.
+  const session = await openSession(model, { device, threads: 2, transfer: true, strict: device !== "cpu" });
   try {
     return await session.run({ input: x });
   } finally {
@@ -100,6 +104,21 @@ describe("outputs of the official code", () => {
     const expected = await readNpy(fixture("procedural", meta.output.file));
     const actual = outputs.flatMap((output) => Array.from(results[output]!.data as Float32Array));
     expect(relativeError(actual, expected.data as Float32Array)).toBeLessThan(1e-4);
+  });
+
+  test("Lite-HRNet on the GPU, with every operator there", async ({ skip }) => {
+    const { usable, detail } = (await describeDevices()).find(({ device }) => device === "webgpu")!;
+    if (!usable) console.log(`skipping webgpu: ${detail}`);
+    skip(!usable);
+    const meta = JSON.parse(readFileSync(fixture("procedural", "naive_litehrnet18.json"), "utf8"));
+    const config = parseNetworkConfig(findVariant("naive-lite-hrnet-18").config);
+    const network = buildNetwork(config, [meta.input_shape[2], meta.input_shape[3]]);
+    const x = proceduralInput(meta.input_name, meta.input_shape);
+    const results = await run(network, proceduralWeights(network), x, "webgpu");
+    const expected = await readNpy(fixture("procedural", meta.output.file));
+    expect(
+      relativeError(results["heatmaps"]!.data as Float32Array, expected.data as Float32Array),
+    ).toBeLessThan(1e-4);
   });
 
   test("timm features_only: five feature maps", async () => {
