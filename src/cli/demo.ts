@@ -11,7 +11,7 @@ import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions } from "./options.ts";
 import { loadEstimator, type PoseModelCommandOptions, requireModel, SUGGESTED_MODEL } from "./pose-model.ts";
 import { recordOf, writeResults } from "./pose-output.ts";
-import { DEFAULT_OUT } from "./pose-run.ts";
+import { DEFAULT_OUT } from "./pose-plan.ts";
 import { formatTable } from "./table.ts";
 
 interface Options extends PoseModelCommandOptions {

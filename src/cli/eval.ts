@@ -125,7 +125,11 @@ async function evaluate(
   signal: AbortSignal,
 ): Promise<string> {
   const progress = createProgress({ label: "eval", unit: "images", quiet: options.json ?? false });
-  const onProgress = (done: number, total: number): void => progress.update(done, "", total);
+  let started = false;
+  const onProgress = (done: number, total: number): void => {
+    started = true;
+    progress.update(done, "", total);
+  };
   try {
     const mpii = await findMpii(path, options);
     if (mpii) {
@@ -148,7 +152,7 @@ async function evaluate(
     if (evaluation.unreadable.length > 0) process.exitCode = 1;
     return options.json ? cocoJson(evaluation, options) : cocoText(evaluation, options.flipTest ?? false);
   } finally {
-    progress.finish();
+    if (started) progress.finish();
   }
 }
 

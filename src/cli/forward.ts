@@ -48,6 +48,12 @@ async function modelBytes(options: Options, [, , height, width]: readonly number
   }
   const { input: _array, ...rest } = options;
   const config = await jsonOption(options.config, "--config");
+  if (config !== undefined && (typeof config !== "object" || config === null || Array.isArray(config))) {
+    throw new HRNetError(
+      "usage",
+      "--config must be a JSON object: a network configuration, or fields of one.",
+    );
+  }
   const { model } = await loadModel(options.model, {
     ...(await loadOptions(options.model, rest)),
     input: [height!, width!],

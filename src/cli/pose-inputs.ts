@@ -71,8 +71,14 @@ async function findFiles(argument: string, out: string | undefined): Promise<Fou
   }
   if (stats) return [{ source: argument, root: dirname(argument) }];
   if (isDynamicPattern(argument)) {
-    const paths = await glob(argument, { expandDirectories: false });
-    return chosen(paths, staticPart(argument), out, `The pattern ${argument} matches`);
+    const { folder, pattern } = splitPattern(argument);
+    const paths = await glob(pattern, { cwd: folder, expandDirectories: false });
+    return chosen(
+      paths.map((path) => join(folder, path)),
+      folder,
+      out,
+      `The pattern ${argument} matches`,
+    );
   }
   throw new HRNetError(
     "file-not-found",
@@ -104,13 +110,15 @@ function resultFolders(root: string, out: string | undefined): (folder: string) 
   return isResult;
 }
 
-/** The folders of a pattern before its first wildcard. */
-function staticPart(pattern: string): string {
-  const parts = pattern.split("/");
-  const dynamic = parts.findIndex((part) => isDynamicPattern(part));
-  return (
-    parts.slice(0, Math.min(dynamic, parts.length - 1)).join("/") || (pattern.startsWith("/") ? "/" : ".")
+/** A pattern as the folders before its first special character, and the rest. */
+function splitPattern(argument: string): { readonly folder: string; readonly pattern: string } {
+  const parts = argument.split("/");
+  const fixed = Math.max(
+    0,
+    parts.findIndex((part) => /[*?[{(!\\]/.test(part)),
   );
+  const folder = parts.slice(0, fixed).join("/");
+  return { folder: folder || (argument.startsWith("/") ? "/" : "."), pattern: parts.slice(fixed).join("/") };
 }
 
 /** The deepest folder that all of these absolute ones lie in. */

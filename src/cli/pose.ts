@@ -6,7 +6,8 @@ import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions, numberFrom, wholeNumber } from "./options.ts";
 import { DRAW_FORMATS } from "./pose-output.ts";
-import { DEFAULT_OUT, type PoseCommandOptions, runPose } from "./pose-run.ts";
+import { DEFAULT_OUT, type PoseCommandOptions } from "./pose-plan.ts";
+import { runPose } from "./pose-run.ts";
 
 export function command(): Command {
   const verb = new Command("hrnet pose")

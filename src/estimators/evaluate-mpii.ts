@@ -47,6 +47,12 @@ export async function evaluateOnMpii(
       `MPII has 16 joints, the model ${joints} (${estimator.skeleton.name}). Evaluate a model trained on MPII.`,
     );
   }
+  if (truths.length !== persons.length) {
+    throw new HRNetError(
+      "invalid-data",
+      `${options.annotations} has ${persons.length} persons, ${options.truth} ${truths.length}. They must be of one split.`,
+    );
+  }
   const requests = persons.map(({ imagePath, center, scale }) => ({
     image: imagePath,
     boxes: [boxOf(center, scale)],

@@ -88,8 +88,7 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
   const nodes: Node[] = [...graph.nodes];
   const outputs = Object.entries(graph.outputs).map(([name, value]) => {
     let result = value;
-    const alreadyNamed = names.give(value, name) !== name;
-    if (value.kind !== "result" || alreadyNamed) {
+    if (value.kind !== "result" || names.give(value, name) !== name) {
       result = emitOne(Identity, [value], {}, name);
       nodes.push(result.producer!);
     }

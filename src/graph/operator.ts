@@ -22,6 +22,8 @@ export interface Operator {
   readonly domain: string;
   /** Names and kinds of the attributes it may carry; whatever else is refused when a model is read. */
   readonly attributeKinds: Readonly<Record<string, AttributeKind>>;
+  /** How many inputs, from the first, must be there. Default 1. */
+  readonly minInputs?: number;
   /** Dtype and shape of each output. Throws by {@link shapeError} where the inputs do not fit. */
   readonly infer: (inputs: Inputs, attributes: Attributes) => ValueType[];
   /** Multiply-accumulates of one sample (a symbolic size counts as 1); 0 where the rule is absent. */
@@ -51,6 +53,10 @@ export function emit(
   attributes: Attributes,
   name = "",
 ): readonly Value[] {
+  const needed = operator.minInputs ?? 1;
+  for (let index = 0; index < needed; index++) {
+    if (!inputs[index]) throw shapeError(operator.type, inputs, `needs ${needed} input(s)`);
+  }
   const types = operator.infer(inputs, attributes);
   const outputs: Value[] = [];
   const node: Node = { operator, inputs, attributes, outputs, name };
@@ -75,6 +81,15 @@ export function shapeError(type: string, inputs: Inputs, expected: string): HRNe
 export function intsOf(attributes: Attributes, name: string, fallback: readonly number[]): readonly number[] {
   const value = attributes[name];
   return Array.isArray(value) ? value : fallback;
+}
+
+/** An axis counted from the front; ONNX lets −1 be the last. */
+export function axisOf(type: string, inputs: Inputs, axis: number, rank: number): number {
+  const result = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(result) || result < 0 || result >= rank) {
+    throw shapeError(type, inputs, `axis ${axis} is outside the shape`);
+  }
+  return result;
 }
 
 /** An attribute that is a number, or its default. */

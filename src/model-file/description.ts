@@ -86,12 +86,12 @@ export function parseDescription(text: string, file: string): ModelDescription {
       ...(skeleton && { skeleton: defineSkeleton(skeleton as unknown as Skeleton) }),
     };
   } catch (error) {
-    throw new HRNetError(
-      "invalid-model",
-      `The description inside ${file} is not valid: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const problem =
+      error instanceof z.ZodError
+        ? error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`).join("; ")
+        : messageOf(error);
+    throw new HRNetError("invalid-model", `The description inside ${file} is not valid: ${problem}`, {
+      cause: error,
+    });
   }
 }

@@ -92,8 +92,8 @@ interface Choice {
   readonly config: NetworkConfig;
   /** Name of the codec, for pose networks. */
   readonly codec: HeatmapCodecName;
-  /** Whether another number of outputs than the file's was asked for. */
-  readonly freshHead: boolean;
+  /** What starts afresh: nothing, the last layer for another number of outputs, or a head the file has nothing of. */
+  readonly freshHead: "none" | "outputs" | "whole";
 }
 
 /** The network the options ask for, or the one the weights are of. */
@@ -120,7 +120,7 @@ function chooseNetwork(mapped: MappedWeights, source: string, options: ImportOpt
   return {
     config: config && !whole ? parseNetworkConfig({ ...sized, ...config }) : sized,
     codec,
-    freshHead: wanted !== undefined && wanted !== given,
+    freshHead: wanted === undefined || wanted === given ? "none" : given === undefined ? "whole" : "outputs",
   };
 }
 
@@ -131,21 +131,20 @@ function sameHead(a: NetworkConfig, b: NetworkConfig): boolean {
   );
 }
 
-/** Whether a parameter belongs to the layer whose size is the number of outputs. */
-function isOutputLayer(config: NetworkConfig, name: string): boolean {
-  const layers = [
-    "final_layer.",
-    "final_layers.",
-    "keypoint_head.final_layer.",
-    "last_layer.3.",
-    "aux_head.3.",
-    "cls_head.",
-    "classifier.",
-  ];
+/** Layers whose size is the number of outputs. */
+const OUTPUT_LAYER =
+  /^(final_layers?|keypoint_head\.final_layer|last_layer\.3|aux_head\.3|cls_head|classifier)\./;
+/** Everything that stands on a backbone. */
+const HEAD =
+  /^(keypoint_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck)\./;
+
+/** The parameters that a new head initialises: its last layer, or all of it on a backbone without one of its kind. */
+function freshPart(config: NetworkConfig, kind: Choice["freshHead"]): (name: string) => boolean {
+  if (kind === "none") return () => false;
+  if (kind === "whole") return (name) => HEAD.test(name);
+  // A classification network has a final_layer before its classifier.
   const classification = config.family === "hrnet" && config.head.type === "classification";
-  return (
-    layers.some((layer) => name.startsWith(layer)) && !(classification && name.startsWith("final_layer."))
-  );
+  return (name) => OUTPUT_LAYER.test(name) && !(classification && name.startsWith("final_layer."));
 }
 
 /** Convolutions before a batch normalisation whose biases some code bases leave out (timm's `_ssld`, mmsegmentation). */
@@ -172,7 +171,7 @@ function fill(
   config: NetworkConfig,
   input: readonly [number, number],
   source: string,
-  freshHead: boolean,
+  freshHead: Choice["freshHead"],
 ): { weights: Map<string, Tensor>; report: Omit<ImportReport, "architecture"> } {
   const network = buildNetwork(config, input);
   const weights = new Map<string, Tensor>();
@@ -182,6 +181,7 @@ function fill(
   const zeroed: string[] = [];
   const ignored = [...mapped.ignored];
   let loaded = 0;
+  const isFresh = freshPart(config, freshHead);
   const normal = normalRandom(uniformRandom(1));
   for (const [name, info] of network.parameters) {
     const given = mapped.weights.get(name);
@@ -193,7 +193,7 @@ function fill(
     } else if (given !== undefined && formatShape(given.shape) === formatShape(shape)) {
       loaded += 1;
       weights.set(name, tensor("float32", shape, toFloat32(given)));
-    } else if (freshHead && isOutputLayer(config, name)) {
+    } else if (isFresh(name)) {
       initialized.push(name);
       weights.set(name, initialize(info, normal));
       if (given) ignored.push({ name: mapped.origin.get(name)!, reason: "head replaced" });

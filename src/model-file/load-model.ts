@@ -14,7 +14,7 @@ import { writeSafetensors } from "../weights/safetensors.ts";
 import { formatDescription, METADATA_KEY, parseDescription } from "./description.ts";
 import { type ImportOptions, type ImportReport, importStateDict, type Model } from "./import-checkpoint.ts";
 import { type RunnableModel, readOnnxModel, toOnnx } from "./onnx-model.ts";
-import { changeCodec, skeletonForChannels } from "./pose-defaults.ts";
+import { changeCodec, defaultCodec, skeletonForChannels } from "./pose-defaults.ts";
 
 /** How a model is found and read. */
 export interface LoadOptions extends ImportOptions {
@@ -47,8 +47,7 @@ function publishedOptions(entry: PublishedCheckpoint, sha256: string): ImportOpt
   const text = `${score.metric} ${score.value} on ${score.dataset}, boxes: ${score.boxes}${score.flipTest ? ", flip test" : ""}`;
   return {
     input,
-    // Targets of 384×288 networks have σ 3, all others σ 2 (their published configurations).
-    codec: input[0] >= 384 ? { name: codec, sigma: 3 } : { name: codec },
+    codec: defaultCodec(codec, input),
     skeleton: skeletonByName(entry.skeleton),
     provenance: { ...provenance, score: text },
   };

@@ -2,11 +2,7 @@
 
 import { basename } from "node:path";
 import { HRNetError } from "../errors.ts";
-import {
-  HEATMAP_CODECS,
-  type HeatmapCodecName,
-  type HeatmapCodecOptions,
-} from "../pose/codecs/heatmap-codec.ts";
+import type { HeatmapCodecName, HeatmapCodecOptions } from "../pose/codecs/heatmap-codec.ts";
 import { defineSkeleton, type Skeleton } from "../skeleton/skeleton.ts";
 import { COCO_17, MPII_16 } from "../skeleton/skeletons.ts";
 
@@ -76,6 +72,5 @@ export function defaultCodec(
   name: HeatmapCodecName,
   [height]: readonly [number, number],
 ): HeatmapCodecOptions {
-  const scaled = height >= 384 && HEATMAP_CODECS[name].target !== "offset-maps";
-  return scaled ? { name, sigma: 3 } : { name };
+  return height >= 384 ? { name, sigma: 3 } : { name };
 }

@@ -62,7 +62,9 @@ function liteFields(spec: z.infer<typeof liteStages>): Record<string, unknown> {
  * What is no official configuration (ours, or a part of ours) comes back as it is.
  */
 export function fieldsOfOfficialConfig(json: unknown): Record<string, unknown> {
-  const lite = liteStages.safeParse(dig(json, ["stages_spec"], ["extra"], ["config", "stages_spec"]));
+  const lite = liteStages.safeParse(
+    dig(json, ["stages_spec"], ["extra", "stages_spec"], ["config", "stages_spec"], ["extra"]),
+  );
   if (lite.success) return liteFields(lite.data);
   const upper = upperKeys(json);
   const model = dig(upper, ["CONFIG", "MODEL"], ["MODEL"], ["CONFIG"]) ?? upper;

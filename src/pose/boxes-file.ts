@@ -28,6 +28,7 @@ export interface BoxesFile {
    * The boxes of a picture by its path. The file's own names win, as a whole and then by their last part; for
    * detections, which know only ids, the number in a name such as `000000397133.jpg`.
    * @returns `undefined` when the file does not mention the picture, unlike an empty list
+   * @throws HRNetError `invalid-data` for a picture with a faulty box, where those were deferred
    */
   forFile(path: string): readonly ScoredBox[] | undefined;
   /** The COCO image id of the picture with this path, where the file has ids and mentions the picture. */
@@ -40,6 +41,11 @@ export interface BoxesFileOptions {
   readonly categoryId?: number;
   /** Detections below this score are left out: 0 by default, as in the published evaluations. */
   readonly minScore?: number;
+  /**
+   * A box that cannot be one (no numbers, no area) makes the whole file invalid (`refuse`, default), or only its
+   * picture: asking for that picture's boxes then throws (`defer`).
+   */
+  readonly faultyBoxes?: "refuse" | "defer";
 }
 
 type Entry = Record<string, unknown>;
@@ -93,7 +99,7 @@ export function parseBoxes(json: unknown, source: string, options: BoxesFileOpti
   if (Array.isArray(json["annotations"]) && Array.isArray(json["images"])) {
     return parseAnnotations(json["images"], json["annotations"], source, options);
   }
-  return parseMap(json, source);
+  return parseMap(json, source, options);
 }
 
 function isEntry(value: unknown): value is Entry {
@@ -113,25 +119,58 @@ function requireId(value: unknown, source: string, where: string, key: string): 
   return fail(source, where, `has the ${key} ${JSON.stringify(value)}; expected a whole number`);
 }
 
-function requireBox(value: unknown, source: string, where: string): Box {
-  const fault = boxFault(value);
-  return fault === undefined ? (value as Box) : fail(source, where, fault);
-}
+/** Boxes by picture, checked as they are added. */
+class BoxLists<K> {
+  readonly #lists = new Map<K, ScoredBox[]>();
+  readonly #faults = new Map<K, HRNetError>();
+  readonly #source: string;
+  readonly #defer: boolean;
+  count = 0;
 
-/** Appends to a picture's list, within the limit. */
-function add<K>(lists: Map<K, ScoredBox[]>, key: K, box: ScoredBox, source: string): void {
-  const list = lists.get(key);
-  if (list === undefined) {
-    lists.set(key, [box]);
-    return;
+  constructor(source: string, { faultyBoxes = "refuse" }: BoxesFileOptions) {
+    this.#source = source;
+    this.#defer = faultyBoxes === "defer";
   }
-  if (list.length >= MAX_BOXES_PER_IMAGE) {
-    throw new HRNetError(
-      "limit-exceeded",
-      `${source}: the picture ${String(key)} has more than ${MAX_BOXES_PER_IMAGE} boxes. Drop those with low scores.`,
-    );
+
+  /** Mentions a picture, which may stay without boxes. */
+  mention(key: K): void {
+    if (!this.#lists.has(key)) this.#lists.set(key, []);
   }
-  list.push(box);
+
+  has(key: K): boolean {
+    return this.#lists.has(key);
+  }
+
+  add(key: K, box: unknown, score: number, where: string): void {
+    this.mention(key);
+    this.count++;
+    const fault = boxFault(box);
+    if (fault !== undefined) {
+      const error = new HRNetError("invalid-data", `${this.#source}: ${where} ${fault}.`);
+      if (!this.#defer) throw error;
+      this.#faults.set(key, error);
+      return;
+    }
+    const list = this.#lists.get(key)!;
+    if (list.length >= MAX_BOXES_PER_IMAGE) {
+      throw new HRNetError(
+        "limit-exceeded",
+        `${this.#source}: the picture ${String(key)} has more than ${MAX_BOXES_PER_IMAGE} boxes. Drop those with low scores.`,
+      );
+    }
+    list.push({ box: box as Box, score });
+  }
+
+  /** @throws HRNetError `invalid-data` for a picture with a faulty box */
+  get(key: K): readonly ScoredBox[] | undefined {
+    const fault = this.#faults.get(key);
+    if (fault) throw fault;
+    return this.#lists.get(key);
+  }
+
+  keys(): Iterable<K> {
+    return this.#lists.keys();
+  }
 }
 
 /** Fails when a file has entries, but none of the category asked for: a wrong id must not pass for "no persons". */
@@ -147,9 +186,8 @@ function requireCategory(seen: ReadonlySet<number>, wanted: number, kept: number
 
 function parseDetections(entries: readonly unknown[], source: string, options: BoxesFileOptions): BoxesFile {
   const { categoryId = PERSON_CATEGORY, minScore = 0 } = options;
-  const byId = new Map<number, ScoredBox[]>();
+  const byId = new BoxLists<number>(source, options);
   const categories = new Set<number>();
-  let count = 0;
   for (let index = 0; index < entries.length; index++) {
     const where = `detection ${index}`;
     const entry = requireEntry(entries[index], source, where);
@@ -157,18 +195,16 @@ function parseDetections(entries: readonly unknown[], source: string, options: B
     const category = requireId(entry["category_id"] ?? categoryId, source, where, "category_id");
     categories.add(category);
     if (category !== categoryId) continue;
-    const box = requireBox(entry["bbox"], source, `${where} (image ${imageId})`);
     const fault = scoreFault(entry["score"]);
     if (fault !== undefined) fail(source, where, fault);
     const score = entry["score"] as number;
     if (score < minScore) continue;
-    add(byId, imageId, { box, score }, source);
-    count++;
+    byId.add(imageId, entry["bbox"], score, `${where} (image ${imageId})`);
   }
-  requireCategory(categories, categoryId, count, source);
+  requireCategory(categories, categoryId, byId.count, source);
   return {
     format: "coco-detections",
-    count,
+    count: byId.count,
     forImageId: (imageId) => byId.get(imageId) ?? [],
     forFile: (path) => {
       const imageId = idInName(path);
@@ -192,9 +228,10 @@ function parseAnnotations(
   images: readonly unknown[],
   annotations: readonly unknown[],
   source: string,
-  { categoryId = PERSON_CATEGORY }: BoxesFileOptions,
+  options: BoxesFileOptions,
 ): BoxesFile {
-  const byId = new Map<number, ScoredBox[]>();
+  const { categoryId = PERSON_CATEGORY } = options;
+  const byId = new BoxLists<number>(source, options);
   const idByName = new Map<string, number>();
   for (let index = 0; index < images.length; index++) {
     const where = `image ${index}`;
@@ -203,10 +240,9 @@ function parseAnnotations(
     const name = image["file_name"];
     if (typeof name !== "string") fail(source, where, "has no file_name; expected a text");
     idByName.set(name, id);
-    byId.set(id, []);
+    byId.mention(id);
   }
   const categories = new Set<number>();
-  let count = 0;
   for (let index = 0; index < annotations.length; index++) {
     const where = `annotation ${index}`;
     const annotation = requireEntry(annotations[index], source, where);
@@ -217,14 +253,13 @@ function parseAnnotations(
     if (!byId.has(imageId)) fail(source, where, `belongs to image ${imageId}, which "images" does not list`);
     const given = annotation["bbox"];
     if (Array.isArray(given) && (given[2] === 0 || given[3] === 0)) continue;
-    add(byId, imageId, { box: requireBox(given, source, where), score: 1 }, source);
-    count++;
+    byId.add(imageId, given, 1, where);
   }
-  requireCategory(categories, categoryId, count, source);
+  requireCategory(categories, categoryId, byId.count, source);
   const find = byName(idByName);
   return {
     format: "coco-annotations",
-    count,
+    count: byId.count,
     forImageId: (imageId) => byId.get(imageId) ?? [],
     forFile: (path) => {
       const id = find(path);
@@ -234,27 +269,26 @@ function parseAnnotations(
   };
 }
 
-function parseMap(map: Entry, source: string): BoxesFile {
-  const boxes = new Map<string, ScoredBox[]>();
-  let count = 0;
+function parseMap(map: Entry, source: string, options: BoxesFileOptions): BoxesFile {
+  const boxes = new BoxLists<string>(source, options);
   for (const [name, list] of Object.entries(map)) {
     if (!Array.isArray(list)) fail(source, `"${name}"`, `holds no list of boxes. ${SHAPES}`);
-    boxes.set(name, []);
-    for (let index = 0; index < list.length; index++) {
-      const box = requireBox(list[index], source, `box ${index} of "${name}"`);
-      add(boxes, name, { box, score: 1 }, source);
-      count++;
-    }
+    boxes.mention(name);
+    for (const [index, box] of list.entries()) boxes.add(name, box, 1, `box ${index} of "${name}"`);
   }
-  const find = byName(boxes);
+  const names = [...boxes.keys()];
+  const find = byName(new Map(names.map((name) => [name, name])));
   return {
     format: "map",
-    count,
+    count: boxes.count,
     forImageId: (imageId) => {
-      for (const [name, list] of boxes) if (idInName(name) === imageId) return list;
-      return [];
+      const name = names.find((candidate) => idInName(candidate) === imageId);
+      return (name !== undefined && boxes.get(name)) || [];
     },
-    forFile: find,
+    forFile: (path) => {
+      const name = find(path);
+      return name === undefined ? undefined : boxes.get(name);
+    },
     imageIdOf: () => undefined,
   };
 }

@@ -46,13 +46,13 @@ export const KEY_MAPS: readonly KeyMap[] = [
   },
   {
     codeBase: "Lite-HRNet backbone",
-    signature: /^stem\.conv1\.conv\.weight$/,
+    signature: /^(backbone\.)?stem\.conv1\.conv\.weight$/,
     rules: [[/^(?=stem\.|transition\d|stage\d|head_layer\.)/, "backbone."]],
   },
   { codeBase: "HRNet-Semantic-Segmentation", signature: /^(last_layer|aux_head)\./, rules: [] },
   { codeBase: "HRNet-Image-Classification / timm", signature: /^downsamp_modules\./, rules: [] },
   { codeBase: "timm features", signature: /^incre_modules\./, rules: [] },
-  { codeBase: "SimpleBaseline", signature: /^deconv_layers\./, rules: [] },
+  { codeBase: "SimpleBaseline", signature: /^deconv_layers\.\d+\.weight$/, rules: [] },
   { codeBase: "HRNet pose", signature: /^final_layers?\./, rules: [] },
   {
     codeBase: "ImageNet backbone",

@@ -20,7 +20,11 @@ function uniform(key: string): () => number {
 
 function fill(key: string, shape: readonly number[], f: (u: number) => number): Tensor {
   const next = uniform(key);
-  return tensor("float32", shape, Float32Array.from({ length: elementCount(shape) }, () => f(next())));
+  return tensor(
+    "float32",
+    shape,
+    Float32Array.from({ length: elementCount(shape) }, () => f(next())),
+  );
 }
 
 /** The weight of that name and shape. Transposed convolutions are named by their layer. */
@@ -30,9 +34,7 @@ export function proceduralWeight(key: string, shape: readonly number[]): Tensor 
   if (key.endsWith("running_mean") || key.endsWith("bias")) return fill(key, shape, (u) => -0.2 + 0.4 * u);
   if (shape.length === 1) return fill(key, shape, (u) => 0.5 + u);
   const transposed = key.includes("deconv_layers") && shape.length === 4;
-  const fan = transposed
-    ? Math.floor((shape[0]! * shape[2]! * shape[3]!) / 4)
-    : elementCount(shape.slice(1));
+  const fan = transposed ? Math.floor((shape[0]! * shape[2]! * shape[3]!) / 4) : elementCount(shape.slice(1));
   const bound = Math.sqrt(2.25 / fan);
   return fill(key, shape, (u) => (2 * u - 1) * bound);
 }

@@ -55,6 +55,7 @@ function sizes(type: string, inputs: Inputs): { n: Dim; c: number; weight: numbe
 /** ONNX Conv. Output size per axis: floor((in + pads − dilation·(k−1) − 1)/stride) + 1. */
 export const Conv = defineOperator({
   type: "Conv",
+  minInputs: 2,
   attributeKinds: CONV_ATTRIBUTES,
   infer(inputs, attributes) {
     const { n, c, weight } = sizes("Conv", inputs);
@@ -89,6 +90,7 @@ export const Conv = defineOperator({
 /** ONNX ConvTranspose. Output size per axis: (in − 1)·stride − pads + k + output_padding; weight is I×O/group×kh×kw. */
 export const ConvTranspose = defineOperator({
   type: "ConvTranspose",
+  minInputs: 2,
   attributeKinds: { ...CONV_ATTRIBUTES, output_padding: "ints" },
   infer(inputs, attributes) {
     const { n, c, weight } = sizes("ConvTranspose", inputs);
@@ -106,6 +108,8 @@ export const ConvTranspose = defineOperator({
       pads[axis + 2]! +
       k +
       extra[axis]!;
+    if (size(0, kh) < 1 || size(1, kw) < 1)
+      throw shapeError("ConvTranspose", inputs, "the pads leave nothing");
     return [{ dtype: inputs[0]!.dtype, shape: [n, outPerGroup * group, size(0, kh), size(1, kw)] }];
   },
   macs(node: Node) {

@@ -3,12 +3,10 @@
 import { HRNetError } from "../../errors.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor/tensor.ts";
 import { defineOperator, emitOne, type Inputs, type Operator, shapeError } from "../operator.ts";
-import { constant, type Dim, type Value, type ValueType } from "../value.ts";
+import { constant, type Dim, type Shape, type Value, type ValueType } from "../value.ts";
 
-/** The shape two operands broadcast to (NumPy rule). */
-function broadcast(type: string, inputs: Inputs): Dim[] {
-  const a = inputs[0]!.shape;
-  const b = inputs[1]!.shape;
+/** The shape that two shapes of the inputs `inputs` of a `type` broadcast to (NumPy rule). */
+export function broadcastShapes(type: string, inputs: Inputs, a: Shape, b: Shape): Dim[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const left = a[axis - rank + a.length] ?? 1;
@@ -23,7 +21,9 @@ function inferBinary(type: string) {
   return (inputs: Inputs): ValueType[] => {
     if (inputs[0]!.dtype !== inputs[1]!.dtype)
       throw shapeError(type, inputs, "both inputs must share a dtype");
-    return [{ dtype: inputs[0]!.dtype, shape: broadcast(type, inputs) }];
+    return [
+      { dtype: inputs[0]!.dtype, shape: broadcastShapes(type, inputs, inputs[0]!.shape, inputs[1]!.shape) },
+    ];
   };
 }
 
@@ -68,7 +68,13 @@ function evaluateBinary(f: (a: number, b: number) => number) {
 }
 
 function binary(type: string, f: (a: number, b: number) => number): Operator {
-  return defineOperator({ type, attributeKinds: {}, infer: inferBinary(type), evaluate: evaluateBinary(f) });
+  return defineOperator({
+    type,
+    minInputs: 2,
+    attributeKinds: {},
+    infer: inferBinary(type),
+    evaluate: evaluateBinary(f),
+  });
 }
 
 function unary(type: string): Operator {

@@ -2,12 +2,14 @@
 
 import { defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import type { Dim, Value } from "../value.ts";
+import { broadcastShapes } from "./elementwise.ts";
 
 const sizeOr1 = (dim: Dim | undefined): number => (typeof dim === "number" ? dim : 1);
 
 /** Matrix product over the last two axes, leading axes broadcast. */
 export const MatMul = defineOperator({
   type: "MatMul",
+  minInputs: 2,
   attributeKinds: {},
   infer(inputs) {
     const a = inputs[0]!.shape;
@@ -19,7 +21,9 @@ export const MatMul = defineOperator({
         "the last axis of the first must equal the last but one of the second",
       );
     }
-    const leading = a.length >= b.length ? a.slice(0, -2) : b.slice(0, -2);
+    const leading = broadcastShapes("MatMul", inputs, a.slice(0, -2), b.slice(0, -2));
+    if (inputs[0]!.dtype !== inputs[1]!.dtype)
+      throw shapeError("MatMul", inputs, "both inputs must share a dtype");
     return [{ dtype: inputs[0]!.dtype, shape: [...leading, a.at(-2)!, b.at(-1)!] }];
   },
   macs(node) {
@@ -31,6 +35,7 @@ export const MatMul = defineOperator({
 /** A·B + C, with B transposed when `transB` is 1. */
 export const Gemm = defineOperator({
   type: "Gemm",
+  minInputs: 2,
   attributeKinds: { alpha: "float", beta: "float", transA: "int", transB: "int" },
   infer(inputs, attributes) {
     const a = inputs[0]!.shape;
@@ -39,7 +44,12 @@ export const Gemm = defineOperator({
     if (a.length !== 2 || b.length !== 2 || a[1] !== b[transposed ? 1 : 0]) {
       throw shapeError("Gemm", inputs, "the columns of A must be the rows of B");
     }
-    return [{ dtype: inputs[0]!.dtype, shape: [a[0]!, b[transposed ? 0 : 1]!] }];
+    if (numberOf(attributes, "transA", 0) !== 0) throw shapeError("Gemm", inputs, "transA is not supported");
+    const shape = [a[0]!, b[transposed ? 0 : 1]!];
+    const bias = inputs[2];
+    if (bias && broadcastShapes("Gemm", inputs, shape, bias.shape).join() !== shape.join())
+      throw shapeError("Gemm", inputs, `the bias must broadcast to ${shape.join("×")}`);
+    return [{ dtype: inputs[0]!.dtype, shape }];
   },
   macs(node) {
     return (node.outputs[0]!.shape[1] as number) * sizeOr1(node.inputs[0]!.shape[1]);

@@ -1,14 +1,17 @@
 // Normalisation: batch normalisation by stored statistics, softmax.
 
-import { defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
+import { axisOf, defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import type { Value } from "../value.ts";
 
 /** y = (x − mean)/√(var + ε)·scale + bias per channel (Ioffe & Szegedy 2015, inference form). Inputs X, scale, B, mean, var. */
 export const BatchNormalization = defineOperator({
   type: "BatchNormalization",
+  minInputs: 5,
   attributeKinds: { epsilon: "float", momentum: "float", training_mode: "int" },
-  infer(inputs) {
+  infer(inputs, attributes) {
     const x = inputs[0]!;
+    if (numberOf(attributes, "training_mode", 0) !== 0)
+      throw shapeError("BatchNormalization", inputs, "training_mode is not supported");
     for (const value of inputs.slice(1)) {
       if (value?.shape.length !== 1 || value.shape[0] !== x.shape[1]) {
         throw shapeError(
@@ -28,10 +31,7 @@ export const Softmax = defineOperator({
   attributeKinds: { axis: "int" },
   infer(inputs, attributes) {
     const x = inputs[0]!;
-    const axis = numberOf(attributes, "axis", -1);
-    if (axis < -x.shape.length || axis >= x.shape.length) {
-      throw shapeError("Softmax", inputs, `axis ${axis} is outside the shape`);
-    }
+    axisOf("Softmax", inputs, numberOf(attributes, "axis", -1), x.shape.length);
     return [{ dtype: x.dtype, shape: x.shape }];
   },
 });

@@ -1,6 +1,14 @@
 // Pooling over N×C×H×W: MaxPool, AveragePool, GlobalAveragePool.
 
-import { type Attributes, defineOperator, emitOne, type Inputs, intsOf, shapeError } from "../operator.ts";
+import {
+  type Attributes,
+  defineOperator,
+  emitOne,
+  type Inputs,
+  intsOf,
+  numberOf,
+  shapeError,
+} from "../operator.ts";
 import type { Value, ValueType } from "../value.ts";
 
 const POOL_ATTRIBUTES = {
@@ -11,7 +19,7 @@ const POOL_ATTRIBUTES = {
   count_include_pad: "int",
 } as const;
 
-/** Output size per axis: floor((in + pads − k)/stride) + 1. */
+/** Output size per axis: ⌊(in + pads − k)/stride⌋ + 1, ⌈…⌉ with `ceil_mode`. */
 function inferPool(type: string) {
   return (inputs: Inputs, attributes: Attributes): ValueType[] => {
     const x = inputs[0]!;
@@ -20,11 +28,11 @@ function inferPool(type: string) {
     const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
     if (x.shape.length !== 4 || kernel.length !== 2)
       throw shapeError(type, inputs, "expected N×C×H×W and a 2-D kernel");
+    const round = numberOf(attributes, "ceil_mode", 0) === 1 ? Math.ceil : Math.floor;
     const size = (axis: 0 | 1): number => {
       const length = x.shape[axis + 2];
       if (typeof length !== "number") throw shapeError(type, inputs, "height and width must be known");
-      const result =
-        Math.floor((length + pads[axis]! + pads[axis + 2]! - kernel[axis]!) / strides[axis]!) + 1;
+      const result = round((length + pads[axis]! + pads[axis + 2]! - kernel[axis]!) / strides[axis]!) + 1;
       if (result < 1)
         throw shapeError(type, inputs, `the picture is smaller than the ${kernel.join("×")} window`);
       return result;
@@ -48,7 +56,11 @@ export const AveragePool = defineOperator({
 export const GlobalAveragePool = defineOperator({
   type: "GlobalAveragePool",
   attributeKinds: {},
-  infer: (inputs) => [{ dtype: inputs[0]!.dtype, shape: [inputs[0]!.shape[0]!, inputs[0]!.shape[1]!, 1, 1] }],
+  infer(inputs) {
+    const x = inputs[0]!;
+    if (x.shape.length !== 4) throw shapeError("GlobalAveragePool", inputs, "expected N×C×H×W");
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, 1, 1] }];
+  },
 });
 
 /** Window and step of a pooling. `pads` is [top, left, bottom, right]. */

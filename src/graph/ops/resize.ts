@@ -1,7 +1,7 @@
 // Resize over height and width: nearest by whole factors, bilinear to a size.
 
 import { tensor } from "../../tensor/tensor.ts";
-import { defineOperator, emitOne, intsOf, shapeError } from "../operator.ts";
+import { axisOf, defineOperator, emitOne, intsOf, shapeError } from "../operator.ts";
 import { constant, type Dim, type Node, type Value } from "../value.ts";
 
 /** ONNX Resize with `scales` (input 2, all axes) or `sizes` (input 3, the axes of attribute `axes`). */
@@ -23,8 +23,12 @@ export const Resize = defineOperator({
     const scales = inputs[2]?.data;
     const sizes = inputs[3]?.data;
     if (!scales && !sizes) throw shapeError("Resize", inputs, "scales or sizes must be constants");
+    if ((sizes ?? scales)!.data.length !== axes.length) {
+      throw shapeError("Resize", inputs, `expected ${axes.length} sizes or scales, one per axis`);
+    }
     const shape: Dim[] = [...x.shape];
-    axes.forEach((axis, index) => {
+    axes.forEach((at, index) => {
+      const axis = axisOf("Resize", inputs, at, x.shape.length);
       const size = x.shape[axis]!;
       if (sizes) {
         shape[axis] = Number(sizes.data[index]);

@@ -2,6 +2,7 @@
 
 import { elementCount, tensor } from "../../tensor/tensor.ts";
 import {
+  axisOf,
   constantInts,
   defineOperator,
   emit,
@@ -30,10 +31,16 @@ function extent(shape: Shape): { known: number; unknown: string } {
 /** Reshape to a constant target; 0 copies the input's size on that axis, one −1 takes what is left. */
 export const Reshape = defineOperator({
   type: "Reshape",
+  minInputs: 2,
   attributeKinds: { allowzero: "int" },
-  infer(inputs) {
+  infer(inputs, attributes) {
     const x = inputs[0]!;
     const target = constantInts("Reshape", inputs, 1)!;
+    if (numberOf(attributes, "allowzero", 0) !== 0)
+      throw shapeError("Reshape", inputs, "allowzero is not supported");
+    if (target.some((size, axis) => size < -1 || (size === 0 && axis >= x.shape.length))) {
+      throw shapeError("Reshape", inputs, `[${target.join(", ")}] is no shape for it`);
+    }
     const shape: Dim[] = target.map((size, axis) => (size === 0 ? x.shape[axis]! : size));
     const open = shape.indexOf(-1);
     const whole = extent(x.shape);
@@ -44,7 +51,8 @@ export const Reshape = defineOperator({
       else throw shapeError("Reshape", inputs, `cannot tell the size left for −1 in [${target.join(", ")}]`);
     }
     const result = extent(shape);
-    if (result.known !== whole.known || result.unknown !== whole.unknown) {
+    const countable = shape.every((dim) => typeof dim === "string" || Number.isInteger(dim));
+    if (!countable || result.known !== whole.known || result.unknown !== whole.unknown) {
       throw shapeError("Reshape", inputs, `[${target.join(", ")}] holds another number of elements`);
     }
     return [{ dtype: x.dtype, shape }];
@@ -68,7 +76,7 @@ export const Transpose = defineOperator({
   infer(inputs, attributes) {
     const x = inputs[0]!;
     const perm = intsOf(attributes, "perm", []);
-    if (perm.length !== x.shape.length)
+    if (perm.length !== x.shape.length || x.shape.some((_, axis) => !perm.includes(axis)))
       throw shapeError("Transpose", inputs, `perm [${perm.join(", ")}] does not fit`);
     return [{ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis]!) }];
   },
@@ -95,15 +103,18 @@ export const Concat = defineOperator({
   attributeKinds: { axis: "int" },
   infer(inputs, attributes) {
     const first = inputs[0]!;
-    const axis = numberOf(attributes, "axis", 0);
+    const axis = axisOf("Concat", inputs, numberOf(attributes, "axis", 0), first.shape.length);
     let total = 0;
-    for (const value of inputs as Value[]) {
+    for (const value of inputs) {
       const fits =
+        value !== undefined &&
         value.dtype === first.dtype &&
         value.shape.length === first.shape.length &&
         value.shape.every((dim, index) => index === axis || dim === first.shape[index]);
       if (!fits) throw shapeError("Concat", inputs, `all axes but ${axis} must agree`);
-      total += value.shape[axis] as number;
+      const size = value.shape[axis];
+      if (typeof size !== "number") throw shapeError("Concat", inputs, `axis ${axis} must be known`);
+      total += size;
     }
     return [{ dtype: first.dtype, shape: first.shape.map((dim, index) => (index === axis ? total : dim)) }];
   },
@@ -112,6 +123,7 @@ export const Concat = defineOperator({
 /** Slice(data, starts, ends, axes, steps) with constant bounds, clamped to the axis as ONNX does. */
 export const Slice = defineOperator({
   type: "Slice",
+  minInputs: 3,
   attributeKinds: {},
   infer(inputs) {
     const x = inputs[0]!;
@@ -120,7 +132,11 @@ export const Slice = defineOperator({
     const axes = constantInts("Slice", inputs, 3) ?? starts.map((_, index) => index);
     const steps = constantInts("Slice", inputs, 4) ?? starts.map(() => 1);
     const shape: Dim[] = [...x.shape];
-    axes.forEach((axis, index) => {
+    if ([ends, axes, steps].some((list) => list.length !== starts.length)) {
+      throw shapeError("Slice", inputs, "starts, ends, axes and steps must be equally many");
+    }
+    axes.forEach((at, index) => {
+      const axis = axisOf("Slice", inputs, at, x.shape.length);
       const size = x.shape[axis];
       const step = steps[index]!;
       if (typeof size !== "number" || step < 1)
@@ -135,12 +151,13 @@ export const Slice = defineOperator({
 /** Split along `axis` into the sizes of the constant second input. */
 export const Split = defineOperator({
   type: "Split",
+  minInputs: 2,
   attributeKinds: { axis: "int" },
   infer(inputs, attributes) {
     const x = inputs[0]!;
-    const axis = numberOf(attributes, "axis", 0);
+    const axis = axisOf("Split", inputs, numberOf(attributes, "axis", 0), x.shape.length);
     const sizes = constantInts("Split", inputs, 1)!;
-    if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[axis]) {
+    if (sizes.some((size) => size < 0) || sizes.reduce((sum, size) => sum + size, 0) !== x.shape[axis]) {
       throw shapeError("Split", inputs, `the parts [${sizes.join(", ")}] must add up to axis ${axis}`);
     }
     return sizes.map((size) => ({
@@ -158,17 +175,21 @@ export const Flatten = defineOperator({
     const x = inputs[0]!;
     if (numberOf(attributes, "axis", 1) !== 1)
       throw shapeError("Flatten", inputs, "only axis 1 is supported");
-    return [{ dtype: x.dtype, shape: [x.shape[0]!, extent(x.shape.slice(1)).known] }];
+    const { known, unknown } = extent(x.shape.slice(1));
+    if (x.shape.length < 2 || unknown !== "")
+      throw shapeError("Flatten", inputs, "all axes but 0 must be known");
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, known] }];
   },
 });
 
 /** Gather(data, indices) along `axis` with a constant list of indices. */
 export const Gather = defineOperator({
   type: "Gather",
+  minInputs: 2,
   attributeKinds: { axis: "int" },
   infer(inputs, attributes) {
     const x = inputs[0]!;
-    const axis = numberOf(attributes, "axis", 0);
+    const axis = axisOf("Gather", inputs, numberOf(attributes, "axis", 0), x.shape.length);
     const size = x.shape[axis];
     const indices = constantInts("Gather", inputs, 1)!;
     if (typeof size !== "number" || indices.some((index) => index < 0 || index >= size)) {

@@ -5,7 +5,7 @@
 
 import { elementCount } from "../../tensor/tensor.ts";
 import { countUses, createGraph, type Graph } from "../graph.ts";
-import { constantInts, emit, emitOne, numberOf } from "../operator.ts";
+import { constantInts, emit, emitOne, intsOf, numberOf } from "../operator.ts";
 import { Conv } from "../ops/conv.ts";
 import { Add, Mul } from "../ops/elementwise.ts";
 import { Concat, concat, Reshape, Split, Transpose } from "../ops/shape.ts";
@@ -41,13 +41,21 @@ function paddedChannels(count: number, pixels: number): number {
 function shuffleOf(node: Node): { x: Value; groups: number } | undefined {
   const swap = node.operator === Reshape ? node.inputs[0]!.producer : undefined;
   const grouping = swap?.operator === Transpose ? swap.inputs[0]!.producer : undefined;
-  const x = grouping?.operator === Reshape ? grouping.inputs[0]! : undefined;
-  const grouped = grouping?.outputs[0]!.shape;
-  if (!x || !grouped || !hasChannels(x) || node.outputs[0]!.shape.join() !== x.shape.join()) return undefined;
-  const swapped = (swap!.attributes["perm"] as readonly number[]).join() === "0,2,1,3,4";
-  const groups = grouped[1] as number;
-  const kept = [grouped[0], grouped[3], grouped[4]].join() === [x.shape[0], x.shape[2], x.shape[3]].join();
-  return swapped && kept ? { x, groups } : undefined;
+  if (!swap || grouping?.operator !== Reshape) return undefined;
+  const x = grouping.inputs[0]!;
+  const [batch, groups, , height, width] = grouping.outputs[0]!.shape;
+  const sameSize = [batch, height, width].join() === [x.shape[0], x.shape[2], x.shape[3]].join();
+  const restored = node.outputs[0]!.shape.join() === x.shape.join();
+  const swapped = intsOf(swap.attributes, "perm", []).join() === "0,2,1,3,4";
+  return hasChannels(x) && sameSize && restored && swapped ? { x, groups: groups as number } : undefined;
+}
+
+/** Whether a kernel with a 1 in the middle copies its input: size kept, odd kernel, as much padding on either side. */
+function canCopy(node: Node): boolean {
+  const [, , kh, kw] = node.inputs[1]!.shape as [number, number, number, number];
+  const [top, left, bottom, right] = intsOf(node.attributes, "pads", [0, 0, 0, 0]);
+  const keepsSize = node.outputs[0]!.shape.join() === node.inputs[0]!.shape.join();
+  return keepsSize && kh % 2 === 1 && kw % 2 === 1 && top === bottom && left === right;
 }
 
 /** One run of the pass over one graph. */
@@ -115,14 +123,18 @@ class ChannelLayout {
     const [, out, height, width] = node.outputs[0]!.shape as [Dim, number, number, number];
     const input = this.#read(x);
     const total = paddedChannels(out, height * width);
-    const sources = sourcesOf(
-      Array.from({ length: out }, (_, channel) => channel),
-      total,
-    );
-    const columns = isWhole(input) ? weight.data! : spreadColumns(weight.data!, input.index, channelCount(input.base));
+    const sources = Array.from({ length: total }, (_, channel) => (channel < out ? channel : -1));
+    const index = sources.slice(0, out);
+    if (isWhole(input) && total === out) {
+      return {
+        base: emitOne(Conv, [input.base, ...node.inputs.slice(1)], node.attributes, node.name),
+        index,
+      };
+    }
+    const columns = spreadColumns(weight.data!, input.index, channelCount(input.base));
     const inputs = [input.base, constant(pickRows(columns, sources))];
     if (bias) inputs.push(constant(pickRows(bias.data!, sources)));
-    return { base: emitOne(Conv, inputs, node.attributes, node.name), index: sources.slice(0, out) };
+    return { base: emitOne(Conv, inputs, node.attributes, node.name), index };
   }
 
   /** What a convolution reads. Part of a split value is computed by itself where that can be. */
@@ -135,21 +147,25 @@ class ChannelLayout {
   /** A depthwise convolution runs on every channel of the base; those that are not meant keep what they hold. */
   #depthwise(node: Node): View {
     const [x, weight, bias] = node.inputs as [Value, Value, Value | undefined];
-    const keepsSize = node.outputs[0]!.shape.join() === x.shape.join();
-    const input = keepsSize ? this.#view(x) : this.#read(x);
+    const inPlace = canCopy(node);
+    const input = inPlace ? this.#view(x) : this.#read(x);
     const total = channelCount(input.base);
     const sources = sourcesOf(input.index, total);
     const inputs = [input.base, constant(pickKernels(weight.data!, sources))];
     if (bias) inputs.push(constant(pickRows(bias.data!, sources)));
     const base = emitOne(Conv, inputs, { ...node.attributes, group: total }, node.name);
-    if (keepsSize) this.#updates.set(base, { before: input.base, changed: new Set(input.index) });
+    if (inPlace) this.#updates.set(base, { before: input.base, changed: new Set(input.index) });
     return { base, index: input.index };
   }
 
   /** `view` with its channels where those of `model` stand, and `fill` elsewhere. */
   #alongside(view: View, model: View, fill: 0 | 1): Value | undefined {
     const total = channelCount(model.base);
-    if (channelCount(view.base) === total && view.index.join() === model.index.join() && total === model.index.length) {
+    if (
+      channelCount(view.base) === total &&
+      view.index.join() === model.index.join() &&
+      total === model.index.length
+    ) {
       return view.base;
     }
     const sources = sourcesOf(model.index, total).map((channel) => (channel < 0 ? -1 : view.index[channel]!));
@@ -160,12 +176,14 @@ class ChannelLayout {
   #binary(node: Node): View | undefined {
     const operands = node.inputs as [Value, Value];
     if (!operands.every((value) => hasChannels(value) && value.kind === "result")) return undefined;
+    if (channelCount(operands[0]) !== channelCount(operands[1])) return undefined;
     for (const at of [1, 0] as const) {
       const kept = this.#view(operands[1 - at]!);
       const moved = this.#view(operands[at]!);
       const sameLayout =
         kept.index.join() === moved.index.join() && channelCount(kept.base) === channelCount(moved.base);
-      const isUpdate = node.operator === Mul && operands[1 - at]!.shape.join() === node.outputs[0]!.shape.join();
+      const isUpdate =
+        node.operator === Mul && operands[1 - at]!.shape.join() === node.outputs[0]!.shape.join();
       const whole = kept.index.length === channelCount(kept.base);
       const other =
         sameLayout && (whole || node.operator === Add)
@@ -185,7 +203,11 @@ class ChannelLayout {
     if (numberOf(node.attributes, "axis", 0) !== 1 || !hasChannels(node.outputs[0]!)) return undefined;
     const parts = (node.inputs as Value[]).map((part) => this.#view(part));
     const holder = parts.find(({ base }) => parts.every((part) => this.#heldBy(part, base)));
-    if (holder) return { base: holder.base, index: parts.flatMap((part) => part.index) };
+    if (holder) {
+      const index = parts.flatMap((part) => part.index);
+      // A channel that appears twice has no one place where a weight could follow it.
+      return new Set(index).size === index.length ? { base: holder.base, index } : undefined;
+    }
     const readers = this.#readers.get(node.outputs[0]!) ?? [];
     const readByConvs = readers.every((reader) => isConstantConv(reader) && !isDepthwise(reader));
     if (!readByConvs) return undefined;
@@ -195,7 +217,14 @@ class ChannelLayout {
       offset += channelCount(part.base);
       return shifted;
     });
-    return { base: concat(parts.map((part) => part.base), 1, node.name), index };
+    return {
+      base: concat(
+        parts.map((part) => part.base),
+        1,
+        node.name,
+      ),
+      index,
+    };
   }
 
   /** The views of a node's outputs, or `undefined` for a node that must be kept as it is. */
@@ -207,7 +236,9 @@ class ChannelLayout {
       const { base, index } = this.#view(shuffle.x);
       const size = index.length / shuffle.groups;
       // Channel c of the result is channel c mod groups, place ⌊c/groups⌋ of that group.
-      const shuffled = index.map((_, c) => index[(c % shuffle.groups) * size + Math.floor(c / shuffle.groups)]!);
+      const shuffled = index.map(
+        (_, c) => index[(c % shuffle.groups) * size + Math.floor(c / shuffle.groups)]!,
+      );
       return [{ base, index: shuffled }];
     }
     if (!x || !hasChannels(x)) return undefined;
@@ -217,7 +248,9 @@ class ChannelLayout {
     }
     if (CHANNELWISE.has(operator)) {
       const { base, index } = this.#view(x);
-      return [{ base: emitOne(operator, [base, ...node.inputs.slice(1)], node.attributes, node.name), index }];
+      return [
+        { base: emitOne(operator, [base, ...node.inputs.slice(1)], node.attributes, node.name), index },
+      ];
     }
     const factor = node.inputs[1];
     if (operator === Mul && factor?.kind === "constant" && elementCount(factor.data!.shape) === 1) {

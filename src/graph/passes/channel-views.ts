@@ -46,7 +46,9 @@ export function isDepthwise(node: Node): boolean {
 /** Whether weight and bias of a convolution are known. */
 export function isConstantConv(node: Node): boolean {
   const [, weight, bias] = node.inputs;
-  return node.operator === Conv && weight?.data?.dtype === "float32" && (!bias || bias.data?.dtype === "float32");
+  return (
+    node.operator === Conv && weight?.data?.dtype === "float32" && (!bias || bias.data?.dtype === "float32")
+  );
 }
 
 /** What must enter a channelwise operator for `fill` to leave it: sigmoid(40) is 1 and sigmoid(−100) is 0 in float32. */
@@ -69,18 +71,24 @@ export function recompute(
   const move = (current: Value, full: number): Value | undefined => {
     const node = current.producer;
     if (!node || !hasChannels(current) || !mayMove(current)) return undefined;
-    if (CHANNELWISE.has(node.operator)) {
+    // Clip may not let the fill through.
+    if (CHANNELWISE.has(node.operator) && node.operator !== Clip) {
       const x = move(node.inputs[0]!, fillBefore(node, full));
       return x && emitOne(node.operator, [x, ...node.inputs.slice(1)], node.attributes, node.name);
     }
-    if (node.operator === Add && full === 0) {
+    const sameChannels = node.inputs.every((term) => term?.shape[1] === current.shape[1]);
+    if (node.operator === Add && full === 0 && sameChannels) {
       const [a, b] = node.inputs.map((term) => move(term!, 0));
       return a && b && emitOne(Add, [a, b], {}, node.name);
     }
     if (!isConstantConv(node) || numberOf(node.attributes, "group", 1) !== 1) return undefined;
     const [x, weight, bias] = node.inputs;
     const rows = constant(pickRows(weight!.data!, sources));
-    const zeros = { dtype: "float32", shape: [channelCount(current)], data: new Float32Array(channelCount(current)) } as const;
+    const zeros = {
+      dtype: "float32",
+      shape: [channelCount(current)],
+      data: new Float32Array(channelCount(current)),
+    } as const;
     const shifts = constant(pickRows(bias?.data ?? zeros, sources, full));
     return emitOne(Conv, [x, rows, shifts], node.attributes, node.name);
   };

@@ -18,7 +18,9 @@ const isMap = (value: Value): boolean => value.shape.length === 4;
 
 /** Whether a value has one weight per sample and channel of `map`. */
 function isGate(value: Value, map: Value): boolean {
-  return isMap(value) && pixels(value) === 1 && value.shape.slice(0, 2).join() === map.shape.slice(0, 2).join();
+  return (
+    isMap(value) && pixels(value) === 1 && value.shape.slice(0, 2).join() === map.shape.slice(0, 2).join()
+  );
 }
 
 function gatedOf(value: Value): Gated | undefined {
@@ -35,7 +37,9 @@ const isTwo = (value: Value): boolean => value.data?.data.length === 1 && value.
 /** `value` with `change` made where it is smallest: below its nearest-neighbour enlargement if it is one. */
 function changeSmall(value: Value, change: (small: Value) => Value): Value {
   const factors = nearestFactors(value.producer);
-  return factors ? upsampleNearest(change(value.producer!.inputs[0]!), factors, value.producer!.name) : change(value);
+  return factors
+    ? upsampleNearest(change(value.producer!.inputs[0]!), factors, value.producer!.name)
+    : change(value);
 }
 
 /**
@@ -51,7 +55,9 @@ export function moveGates(graph: Graph): Graph {
   /** A gate moves only if all readers of the product let it pass: else the product is computed anyway. */
   const passes = (product: Value): boolean => {
     const all = readers.get(product) ?? [];
-    const passing = all.filter((node) => isPool(node) || (node.operator === Mul && node.inputs[0] === product));
+    const passing = all.filter(
+      (node) => isPool(node) || (node.operator === Mul && node.inputs[0] === product),
+    );
     return passing.length === all.length && all.length === uses.get(product);
   };
   return rewriteGraph(graph, (node, inputs) => {
@@ -60,7 +66,8 @@ export function moveGates(graph: Graph): Graph {
     const gated = original && x && passes(original) ? gatedOf(x) : undefined;
     if (!gated) return undefined;
     const { map, gate } = gated;
-    if (isPool(node)) return [emitOne(Mul, [emitOne(node.operator, [map], node.attributes, node.name), gate], {})];
+    if (isPool(node))
+      return [emitOne(Mul, [emitOne(node.operator, [map], node.attributes, node.name), gate], {})];
     if (node.operator !== Mul) return undefined;
     const factor = inputs[1]!;
     // Twice a gate is written as a sum: runtimes that keep maps in channel blocks add blocks, but scale no block by a scalar.
@@ -107,7 +114,8 @@ export function spreadGates(graph: Graph): Graph {
   const spread = new Map<Value, Map<string, Value>>();
   return rewriteGraph(graph, (node, inputs) => {
     const [map, gate] = inputs;
-    if (node.operator !== Mul || !map || !gate || !isMap(map) || pixels(map) === 1 || !isGate(gate, map)) return undefined;
+    if (node.operator !== Mul || !map || !gate || !isMap(map) || pixels(map) === 1 || !isGate(gate, map))
+      return undefined;
     const size = map.shape.slice(2) as [number, number];
     const bySize = spread.get(gate) ?? new Map<string, Value>();
     spread.set(gate, bySize);

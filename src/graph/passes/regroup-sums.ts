@@ -25,7 +25,8 @@ function sumOfEnlarged(terms: readonly Enlarged[]): Value[] {
     }
     const [rows, columns] = [open.factors[0] / term.factors[0], open.factors[1] / term.factors[1]];
     if (Number.isInteger(rows) && Number.isInteger(columns)) {
-      const below = rows === 1 && columns === 1 ? open.small : upsampleNearest(open.small, [rows, columns], open.name);
+      const below =
+        rows === 1 && columns === 1 ? open.small : upsampleNearest(open.small, [rows, columns], open.name);
       open = { ...term, small: add(below, term.small) };
     } else {
       done.push(upsampleNearest(open.small, open.factors, open.name));

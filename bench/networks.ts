@@ -1,0 +1,66 @@
+// The networks the benchmark runs: built here, with weights made from their names, so that no file is needed.
+
+import * as ort from "onnxruntime-node";
+import { inferenceGraph } from "../src/graph/inference.ts";
+import { graphToModel } from "../src/graph/onnx.ts";
+import { encodeModel } from "../src/graph/onnx-proto.ts";
+import { buildNetwork, parseNetworkConfig } from "../src/models/network.ts";
+import { VARIANTS } from "../src/models/variants.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
+import { proceduralInput, proceduralWeight } from "../test/helpers/procedural.ts";
+import { type Competitor, timed } from "./measure.ts";
+
+/** Input size of every network measured, height × width. */
+export const SIZE = [256, 192] as const;
+
+/** A network with weights, as an ONNX file and as tensors. */
+export interface BenchNetwork {
+  readonly name: string;
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly model: Uint8Array;
+}
+
+/** Builds a network by its variant's name. */
+export function benchNetwork(name: string): BenchNetwork {
+  const variant = VARIANTS.find((candidate) => candidate.name === name)!;
+  const network = buildNetwork(parseNetworkConfig(variant.config), SIZE);
+  const weights = new Map(
+    [...network.parameters].map(([key, { value }]) => [key, proceduralWeight(key, value.shape as number[])]),
+  );
+  return {
+    name,
+    weights,
+    model: encodeModel(graphToModel(inferenceGraph(network.graph, weights), { name })),
+  };
+}
+
+/** An input of `batch` pictures. */
+export function benchInput(batch: number): Tensor {
+  return proceduralInput("input", [batch, 3, ...SIZE]);
+}
+
+/** An ONNX Runtime session as a competitor. */
+export interface SessionCompetitor extends Competitor {
+  readonly outputs: () => Promise<Float32Array>;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens a model with `threads` threads and feeds it one input over and over. */
+export async function openCompetitor(
+  name: string,
+  model: Uint8Array,
+  input: Tensor,
+  threads: number,
+): Promise<SessionCompetitor> {
+  const session = await ort.InferenceSession.create(model, {
+    intraOpNumThreads: threads,
+    logSeverityLevel: 3,
+  });
+  const feeds = { input: new ort.Tensor("float32", input.data as Float32Array, input.shape) };
+  return {
+    name,
+    run: timed(() => session.run(feeds)),
+    outputs: async () => (await session.run(feeds))["heatmaps"]!.data as Float32Array,
+    close: () => session.release(),
+  };
+}

@@ -1,0 +1,77 @@
+// The benchmark: every comparison from one run on one machine, as a table or (--json) as data.
+
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { commandRows } from "./command.ts";
+import { forwardRows } from "./forward.ts";
+import type { Group, Row } from "./measure.ts";
+import { SIZE } from "./networks.ts";
+import { torchRows } from "./torch-peer.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    threads: { type: "string", default: "2" },
+    rounds: { type: "string", default: "10" },
+  },
+});
+const threads = Number(options.threads);
+const rounds = Number(options.rounds);
+if (![threads, rounds].every((count) => Number.isInteger(count) && count >= 1)) {
+  throw new Error("--threads and --rounds must be whole numbers from 1 on.");
+}
+
+/** Every group of rows, in the order of the table. */
+const groups: readonly (() => Promise<Group>)[] = [
+  () => torchRows(threads, rounds),
+  () => forwardRows(threads === 1 ? [1] : [threads, 1], rounds),
+  () => commandRows(threads, rounds),
+];
+
+const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+const machine = {
+  cpu: cpus()[0]!.model,
+  cores: cpus().length,
+  node: process.version,
+  onnxruntime: version,
+  threads,
+  input: `${SIZE[0]}×${SIZE[1]}`,
+  protocol: `${rounds} rounds in turns after warm-up, medians, batch 1 unless said`,
+};
+
+const rows: Row[] = [];
+const notes: string[] = [];
+for (const group of groups) {
+  const result = await group();
+  rows.push(...result.rows);
+  notes.push(...result.notes);
+}
+
+if (options.json) {
+  process.stdout.write(`${JSON.stringify({ machine, rows, notes }, undefined, 2)}\n`);
+} else {
+  const number = (value: number): string => value.toFixed(2);
+  const header = ["what", "ours", "peer", "unit", "ratio", "target", ""];
+  const verdict = ({ ratio, target }: Row): string =>
+    target === undefined ? "" : ratio >= target ? "met" : "missed";
+  const lines = rows.map((row) => [
+    row.name,
+    number(row.ours),
+    number(row.peer),
+    row.unit,
+    `${number(row.ratio)}×`,
+    row.target === undefined ? "" : `≥ ${row.target}×`,
+    verdict(row),
+  ]);
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...lines].map((line) => line[column]!.length)),
+  );
+  const format = (line: readonly string[]): string =>
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd();
+  const about = Object.entries(machine).map(([key, value]) => `${key}: ${value}`);
+  process.stdout.write(`${[...about, "", format(header), ...lines.map(format), "", ...notes].join("\n")}\n`);
+}
