@@ -1,9 +1,10 @@
 // The public API.
 
-export type { CocoKeypointAnnotation, CocoKeypointDataset } from "./data/coco.ts";
+export type { CocoImage, CocoKeypointAnnotation, CocoKeypointDataset } from "./data/coco.ts";
 export { readCocoKeypoints } from "./data/coco.ts";
 export {
   type CocoDetection,
+  type CocoKeypointResult,
   readCocoDetections,
   readCocoResults,
   writeCocoResults,
@@ -23,6 +24,7 @@ export {
   type PoseRequest,
   type PoseResult,
 } from "./estimators/pose-estimator.ts";
+export type { Affine } from "./image/affine.ts";
 export { type DecodeOptions, decodeImage, type ImageSource, type RawPixels } from "./image/decode.ts";
 export { type EncodedFormat, encodeImage } from "./image/encode.ts";
 export type { RgbImage } from "./image/rgb-image.ts";
@@ -56,20 +58,39 @@ export {
   type HeatmapCodec,
   type HeatmapCodecOptions,
 } from "./pose/codecs/heatmap-codec.ts";
-export { type DrawPoseOptions, drawPoses } from "./pose/draw-pose.ts";
-export { oksNms, softOksNms } from "./pose/oks-nms.ts";
-export { boxToCenterScale, type CenterScale, cropMatrix, toImageCoords } from "./pose/transforms.ts";
+export { type DrawablePerson, type DrawPoseOptions, drawPoses } from "./pose/draw-pose.ts";
+export { oksNms, type ScoredPose, softOksNms } from "./pose/oks-nms.ts";
+export {
+  boxToCenterScale,
+  type CenterScale,
+  type CropKind,
+  centerScaleFromOfficial,
+  cropMatrix,
+  toImageCoords,
+} from "./pose/transforms.ts";
 export type { Box, Keypoint, Person, ScoredBox } from "./pose/types.ts";
-export { describeDevices } from "./runtime/describe-devices.ts";
+export { type DeviceReport, describeDevices } from "./runtime/describe-devices.ts";
 export { openSession } from "./runtime/node.ts";
-export { DEVICES, type Device, type ModelSession, type SessionOptions } from "./runtime/session.ts";
+export {
+  DEVICES,
+  type Device,
+  type ModelSession,
+  type RunOptions,
+  type SessionOptions,
+  type ValueSpec,
+} from "./runtime/session.ts";
 export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
 export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
 export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";
 export { encodeNpy, readNpy } from "./tensor/npy.ts";
 export { type DType, type Tensor, tensor } from "./tensor/tensor.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";
-export { type DownloadOptions, downloadCheckpoint } from "./weights/download.ts";
+export {
+  type DownloadedCheckpoint,
+  type DownloadOptions,
+  type DownloadProgress,
+  downloadCheckpoint,
+} from "./weights/download.ts";
 export { PUBLISHED, type PublishedCheckpoint } from "./weights/published.ts";
 export { readCheckpoint } from "./weights/read-checkpoint.ts";
 export { findPublished, listPublished } from "./weights/registry.ts";

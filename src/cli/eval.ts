@@ -7,28 +7,21 @@ import { writeCocoResults } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
 import { type CocoPoseEvaluation, evaluateOnCoco } from "../estimators/evaluate-coco.ts";
 import { evaluateOnMpii } from "../estimators/evaluate-mpii.ts";
-import { PoseEstimator } from "../estimators/pose-estimator.ts";
+import type { PoseEstimator } from "../estimators/pose-estimator.ts";
 import type { PckhResult } from "../metrics/pckh.ts";
-import { loadRunnable } from "../model-file/load-model.ts";
+import { OKS_NMS_THRESHOLD } from "../pose/oks-nms.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addLoadOptions, type CheckpointOptions, loadOptions } from "./load-options.ts";
-import {
-  addDeviceOptions,
-  type DeviceOptions,
-  jsonOption,
-  numberFrom,
-  sessionOptions,
-  wholeNumber,
-} from "./options.ts";
+import { addLoadOptions } from "./load-options.ts";
+import { addDeviceOptions, jsonOption, numberFrom, wholeNumber } from "./options.ts";
+import { loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
 import { createProgress } from "./progress.ts";
 import { formatTable } from "./table.ts";
 
-interface Options extends CheckpointOptions, DeviceOptions {
+interface Options extends PoseModelCommandOptions {
   readonly model: string;
   readonly split?: string;
   readonly detections?: string;
   readonly minScore?: number;
-  readonly flipTest?: boolean;
   readonly oksNms?: number;
   readonly sigmas?: string;
   readonly batchSize?: number;
@@ -190,16 +183,13 @@ Examples:
   hrnet eval mpii --model hrnet-w32-mpii-256x256 --flip-test`,
     )
     .action(async (path: string, options: Options) => {
-      const load = await loadOptions(options.model, options);
-      const model = await loadRunnable(options.model, load);
       const detected = options.detections !== undefined;
       const { signal, release } = interruptSignal();
       try {
-        await using estimator = await PoseEstimator.load(model, {
-          ...sessionOptions(options),
-          flipTest: options.flipTest,
+        await using estimator = await loadEstimator(options.model, options, {
+          signal,
           batchSize: options.batchSize,
-          oksThreshold: options.oksNms ?? (detected ? 0.9 : undefined),
+          oksThreshold: options.oksNms ?? (detected ? OKS_NMS_THRESHOLD : undefined),
           // Annotations are made on the stored pixels, as the official code reads them.
           decode: { orientation: "ignore" },
         });

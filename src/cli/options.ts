@@ -1,8 +1,8 @@
 // Options that several verbs share, each written once: flags, meaning, check.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { readJsonFile } from "../data/json-file.ts";
 import { HRNetError } from "../errors.ts";
+import { readJsonFile } from "../files/json-file.ts";
 import type { CodecChange } from "../model-file/pose-defaults.ts";
 import {
   HEATMAP_CODECS,

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { writeFileAtomic } from "../files/atomic-write.ts";
-import type { BoxesFile } from "../pose/boxes-file.ts";
+import { type BoxesFile, imageIdInName } from "../pose/boxes-file.ts";
 import type { PoseInput } from "./pose-inputs.ts";
 import type { PoseRecord } from "./pose-output.ts";
 
@@ -10,7 +10,7 @@ import type { PoseRecord } from "./pose-output.ts";
 const PERSON_CATEGORY = 1;
 
 /** An entry of a COCO results file, with COCO's own field names. */
-export interface CocoResult {
+interface CocoResult {
   readonly image_id: number;
   readonly category_id: number;
   /** x, y, score of each keypoint, one after the other. */
@@ -35,7 +35,7 @@ export function imageIds(inputs: readonly PoseInput[], boxes: BoxesFile | undefi
       from: "boxes file",
       idOf: ({ name, source }: PoseInput) => boxes?.imageIdOf(name) ?? boxes?.imageIdOf(source),
     },
-    { from: "file names", idOf: ({ name }: PoseInput) => numberInName(name) },
+    { from: "file names", idOf: ({ name }: PoseInput) => imageIdInName(name) },
   ] as const;
   for (const { from, idOf } of sources) {
     const ids = new Map<PoseInput, number>();
@@ -46,12 +46,6 @@ export function imageIds(inputs: readonly PoseInput[], boxes: BoxesFile | undefi
     if (ids.size === inputs.length && new Set(ids.values()).size === ids.size) return { ids, from };
   }
   return { ids: new Map(inputs.map((input, index) => [input, index + 1])), from: "numbered" };
-}
-
-/** The number that a file name ends in: `000000397133.jpg`, `COCO_val2014_000000397133.jpg`. */
-function numberInName(name: string): number | undefined {
-  const digits = /(\d{1,15})\.[^./]*$/.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }
 
 /**
@@ -68,8 +62,8 @@ export function cocoResults({ persons }: PoseRecord, imageId: number): CocoResul
 }
 
 /** Names of what {@link writeCocoFiles} writes. */
-export const COCO_RESULTS = "coco-results.json";
-export const COCO_IMAGES = "coco-images.json";
+const COCO_RESULTS = "coco-results.json";
+const COCO_IMAGES = "coco-images.json";
 
 /**
  * Writes `coco-results.json` and `coco-images.json` (id, file name and size of every picture) from the records of a run,

@@ -44,7 +44,8 @@ export async function findPictures(arguments_: readonly string[], out?: string):
   const base = commonFolder([...new Set([...files.values()].map(({ root }) => resolve(root)))]);
   const taken = new Set<string>();
   const inputs = [...files].map(([location, { source }]) => {
-    const name = relative(base, location).split(sep).join("/");
+    // On another drive of Windows than `base`, the path stays absolute: its drive becomes a folder.
+    const name = slashed(relative(base, location)).replace(/^([a-z]):\//i, "$1/");
     taken.add(name);
     return { source, location, name };
   });
@@ -53,6 +54,9 @@ export async function findPictures(arguments_: readonly string[], out?: string):
     ...[...urls].map((url) => ({ source: url, location: url, name: nameOfUrl(url, taken) })),
   ];
 }
+
+/** A path with `/` between its parts, as names and patterns have it on every platform. */
+const slashed = (path: string): string => path.split(sep).join("/");
 
 function addNew<K, V>(map: Map<K, V>, key: K, value: V): void {
   if (!map.has(key)) map.set(key, value);
@@ -70,8 +74,9 @@ async function findFiles(argument: string, out: string | undefined): Promise<Fou
     );
   }
   if (stats) return [{ source: argument, root: dirname(argument) }];
-  if (isDynamicPattern(argument)) {
-    const { folder, pattern } = splitPattern(argument);
+  const wanted = slashed(argument); // cmd.exe and PowerShell hand `photos\*.jpg` on as it is
+  if (isDynamicPattern(wanted)) {
+    const { folder, pattern } = splitPattern(wanted);
     const paths = await glob(pattern, { cwd: folder, expandDirectories: false });
     return chosen(
       paths.map((path) => join(folder, path)),
@@ -121,12 +126,12 @@ function splitPattern(argument: string): { readonly folder: string; readonly pat
   return { folder: folder || (argument.startsWith("/") ? "/" : "."), pattern: parts.slice(fixed).join("/") };
 }
 
-/** The deepest folder that all of these absolute ones lie in. */
+/** The deepest folder that all of these absolute ones lie in; the first one's root where there is none (Windows drives). */
 function commonFolder(folders: readonly string[]): string {
   const [first = "", ...rest] = folders;
   let common = first;
   const holds = (folder: string): boolean => folder === common || folder.startsWith(join(common, sep));
-  while (!rest.every(holds)) common = dirname(common);
+  while (!rest.every(holds) && common !== dirname(common)) common = dirname(common);
   return common;
 }
 

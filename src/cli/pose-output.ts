@@ -1,9 +1,9 @@
 // What a picture's poses become: a drawn picture and a JSON record, written whole, the record last.
 
 import { join, resolve } from "node:path";
-import { readJsonFile } from "../data/json-file.ts";
 import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
+import { readJsonFile } from "../files/json-file.ts";
 import { encodeImage } from "../image/encode.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
 import { drawPoses } from "../pose/draw-pose.ts";

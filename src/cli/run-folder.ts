@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { readJsonFile } from "../data/json-file.ts";
 import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
+import { readJsonFile } from "../files/json-file.ts";
 
 /** Holds the settings of the run that a folder's results come from. */
 export const RUN_FILE = "hrnet-pose.json";

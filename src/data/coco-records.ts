@@ -6,7 +6,7 @@ import type { CocoImage, CocoKeypointDataset } from "./coco.ts";
 import type { CocoDetection } from "./coco-results.ts";
 
 /** One person to crop. */
-export interface PoseRecord {
+export interface PersonRecord {
   readonly imageId: number;
   readonly imagePath: string;
   readonly categoryId: number;
@@ -26,14 +26,14 @@ export interface PoseRecord {
  * Source: `COCODataset._load_coco_keypoint_annotation_kernal` in `lib/dataset/coco.py` of
  * deep-high-resolution-net.pytorch.
  */
-export function groundTruthRecords(dataset: CocoKeypointDataset, imageFolder: string): PoseRecord[] {
-  const byImage = new Map<number, PoseRecord[]>();
+export function groundTruthRecords(dataset: CocoKeypointDataset, imageFolder: string): PersonRecord[] {
+  const byImage = new Map<number, PersonRecord[]>();
   for (const annotation of dataset.annotations) {
     if (annotation.crowd || !annotation.keypoints.some((value) => value > 0)) continue;
     const image = dataset.images.get(annotation.imageId)!; // checked when the file was read
     const box = annotation.area > 0 ? cleanBox(annotation.box, image) : undefined;
     if (box === undefined) continue;
-    const record: PoseRecord = {
+    const record: PersonRecord = {
       imageId: image.id,
       imagePath: join(imageFolder, image.fileName),
       categoryId: annotation.categoryId,
@@ -76,7 +76,7 @@ export interface DetectionRecordOptions {
 
 /** Detected persons, and how many detections were left out for their picture is not in the split. */
 export interface DetectionRecords {
-  readonly records: readonly PoseRecord[];
+  readonly records: readonly PersonRecord[];
   readonly onOtherImages: number;
 }
 
@@ -91,7 +91,7 @@ export function detectionRecords(
   imageFolder: string,
   { categoryId = 1, scoreThreshold = 0 }: DetectionRecordOptions = {},
 ): DetectionRecords {
-  const records: PoseRecord[] = [];
+  const records: PersonRecord[] = [];
   let onOtherImages = 0;
   detections.forEach((detection, index) => {
     if (detection.categoryId !== categoryId || detection.score < scoreThreshold) return;

@@ -2,7 +2,8 @@
 
 import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
-import { FieldReader, readJsonFile } from "./json-file.ts";
+import { readJsonFile } from "../files/json-file.ts";
+import { FieldReader } from "./field-reader.ts";
 
 /** A predicted pose. */
 export interface CocoKeypointResult {

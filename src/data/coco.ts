@@ -1,10 +1,11 @@
 // Reads keypoint annotations in COCO's format: COCO itself, CrowdPose, PoseTrack18, LSP, AP-10K, one's own.
 
 import { isAbsolute } from "node:path";
+import { readJsonFile } from "../files/json-file.ts";
 import { parseSkeleton } from "../skeleton/parse-skeleton.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { COCO_17 } from "../skeleton/skeletons.ts";
-import { FieldReader, type JsonObject, readJsonFile } from "./json-file.ts";
+import { FieldReader, type JsonObject } from "./field-reader.ts";
 
 /** One picture of a data set. */
 export interface CocoImage {

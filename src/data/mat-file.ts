@@ -1,8 +1,8 @@
 // Reads the numeric arrays of MATLAB 5 files (`.mat`, as `save -v6` and `-v7` write them).
 
-import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
 import { HRNetError, messageOf } from "../errors.ts";
+import { readFileWithin } from "../files/read-file.ts";
 
 /** A numeric array. */
 export interface MatArray {
@@ -53,18 +53,7 @@ interface Element {
  * (MATLAB 7.3's is HDF5) or a damaged file
  */
 export async function readMatArrays(path: string): Promise<Map<string, MatArray>> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") {
-      throw new HRNetError("file-not-found", `There is no file ${path}. Check the path.`, { cause });
-    }
-    throw new HRNetError("read-failed", `${path} cannot be read: ${cause.message}.`, { cause });
-  });
-  if (bytes.length > MAX_BYTES) {
-    throw new HRNetError(
-      "limit-exceeded",
-      `${path} has ${bytes.length} bytes; at most ${MAX_BYTES} are accepted.`,
-    );
-  }
+  const bytes = await readFileWithin(path, "MATLAB file", MAX_BYTES);
   try {
     return parseMatArrays(bytes);
   } catch (cause) {

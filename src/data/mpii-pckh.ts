@@ -2,7 +2,8 @@
 
 import { extname } from "node:path";
 import { HRNetError } from "../errors.ts";
-import { FieldReader, readJsonFile } from "./json-file.ts";
+import { readJsonFile } from "../files/json-file.ts";
+import { FieldReader } from "./field-reader.ts";
 import { type MatArray, readMatArrays } from "./mat-file.ts";
 import { MPII_JOINTS, readPoints } from "./mpii.ts";
 

@@ -1,7 +1,8 @@
 // Reads MPII's persons as HRNet's json files list them.
 
 import { join } from "node:path";
-import { FieldReader, readJsonFile } from "./json-file.ts";
+import { readJsonFile } from "../files/json-file.ts";
+import { FieldReader } from "./field-reader.ts";
 
 /** Joints of MPII. */
 export const MPII_JOINTS = 16;

@@ -2,7 +2,7 @@
 
 import { type CocoKeypointDataset, readCocoKeypoints } from "../data/coco.ts";
 import { chooseImageFolder, findCocoSplit } from "../data/coco-layout.ts";
-import { detectionRecords, groundTruthRecords, type PoseRecord } from "../data/coco-records.ts";
+import { detectionRecords, groundTruthRecords, type PersonRecord } from "../data/coco-records.ts";
 import { type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
 import { evaluateKeypoints, type KeypointEvaluation } from "../metrics/keypoint-eval.ts";
@@ -38,12 +38,12 @@ export interface CocoPoseEvaluation extends KeypointEvaluation {
 
 interface ImageRequest extends PoseRequest {
   readonly image: string;
-  readonly records: readonly PoseRecord[];
+  readonly records: readonly PersonRecord[];
 }
 
 /** Records of one picture together, in order of first appearance. */
-function byImage(records: readonly PoseRecord[]): ImageRequest[] {
-  const groups = new Map<string, PoseRecord[]>();
+function byImage(records: readonly PersonRecord[]): ImageRequest[] {
+  const groups = new Map<string, PersonRecord[]>();
   for (const record of records) {
     const group = groups.get(record.imagePath);
     if (group) group.push(record);
@@ -78,7 +78,7 @@ async function imageFolderOf(
   return chooseImageFolder(split, first.fileName);
 }
 
-function resultOf(person: Person, { imageId, categoryId }: PoseRecord): CocoKeypointResult {
+function resultOf(person: Person, { imageId, categoryId }: PersonRecord): CocoKeypointResult {
   return {
     imageId,
     categoryId,

@@ -9,7 +9,7 @@ import { type LoadOptions, loadRunnable } from "../model-file/load-model.ts";
 import type { RunnableModel } from "../model-file/onnx-model.ts";
 import { type BoxInput, checkBoxes } from "../pose/boxes.ts";
 import { createHeatmapCodec, type HeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
-import { oksNms } from "../pose/oks-nms.ts";
+import { OKS_NMS_THRESHOLD, oksNms } from "../pose/oks-nms.ts";
 import { rescore } from "../pose/rescore.ts";
 import { boxToCenterScale, type CenterScale, DEFAULT_PADDING } from "../pose/transforms.ts";
 import type { Person, ScoredBox } from "../pose/types.ts";
@@ -74,7 +74,6 @@ interface Batch {
 const BOX_FAULTS: ReadonlySet<ErrorCode> = new Set(["invalid-data", "limit-exceeded"]);
 
 const DEFAULT_BATCH = 16;
-const DEFAULT_DETECTOR_OKS = 0.9;
 
 /**
  * Estimates keypoints.
@@ -234,7 +233,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     );
     const persons: { person: Person; area: number }[] = [];
     for await (const part of results) persons.push(...part);
-    const threshold = this.#options.oksThreshold ?? (detected ? DEFAULT_DETECTOR_OKS : undefined);
+    const threshold = this.#options.oksThreshold ?? (detected ? OKS_NMS_THRESHOLD : undefined);
     if (threshold === undefined) return persons.map(({ person }) => person);
     const poses = persons.map(({ person, area }) => ({
       keypoints: person.keypoints.flatMap(({ x, y, score }) => [x, y, score]),

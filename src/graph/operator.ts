@@ -98,12 +98,6 @@ export function numberOf(attributes: Attributes, name: string, fallback: number)
   return typeof value === "number" ? value : fallback;
 }
 
-/** An attribute that is a string, or its default. */
-export function stringOf(attributes: Attributes, name: string, fallback: string): string {
-  const value = attributes[name];
-  return typeof value === "string" ? value : fallback;
-}
-
 /** The elements of a constant integer input as numbers, or `undefined` where it is missing. */
 export function constantInts(type: string, inputs: Inputs, index: number): number[] | undefined {
   const value = inputs[index];

@@ -1,7 +1,7 @@
 // Models as one self-contained .onnx: written from weights, opened again.
 
-import { readFile } from "node:fs/promises";
-import { HRNetError } from "../errors.ts";
+import { HRNetError, messageOf } from "../errors.ts";
+import { readFileWithin } from "../files/read-file.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
 import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
@@ -15,6 +15,9 @@ export const PRECISIONS = ["fp32", "fp16"] as const;
 
 /** One of {@link PRECISIONS}. */
 export type Precision = (typeof PRECISIONS)[number];
+
+/** Protobuf's limit on a message. */
+const MAX_ONNX_BYTES = 2 ** 31 - 1;
 
 /** What a session and an estimator need. */
 export interface RunnableModel {
@@ -36,15 +39,18 @@ export function toOnnx({ description, weights }: Model, precision: Precision = "
 
 /**
  * The bytes of an .onnx file.
- * @throws HRNetError `file-not-found`, `read-failed`
+ * @throws HRNetError `file-not-found`, `read-failed`, `limit-exceeded` from 2 GiB
  */
 export async function readOnnxBytes(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") {
-      throw new HRNetError("file-not-found", `There is no model ${path}. Check the path.`, { cause });
-    }
-    throw new HRNetError("read-failed", `The model ${path} cannot be read: ${cause.message}.`, { cause });
-  });
+  return readFileWithin(path, "model", MAX_ONNX_BYTES);
+}
+
+function metadataOf(onnx: Uint8Array, path: string): Record<string, string> {
+  try {
+    return decodeModelMetadata(onnx);
+  } catch (cause) {
+    throw new HRNetError("invalid-model", `Cannot load ${path}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /**
@@ -53,7 +59,7 @@ export async function readOnnxBytes(path: string): Promise<Uint8Array> {
  */
 export async function readOnnxModel(path: string): Promise<RunnableModel> {
   const onnx = await readOnnxBytes(path);
-  const text = decodeModelMetadata(onnx)[METADATA_KEY];
+  const text = metadataOf(onnx, path)[METADATA_KEY];
   if (text === undefined) {
     throw new HRNetError(
       "invalid-model",

@@ -1,13 +1,10 @@
 // Reads files of person boxes: COCO detections, COCO annotations, or a plain map from file name to boxes.
 
-import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { HRNetError, messageOf } from "../errors.ts";
+import { HRNetError } from "../errors.ts";
+import { readJsonFile } from "../files/json-file.ts";
 import { boxFault, MAX_BOXES_PER_IMAGE, scoreFault } from "./boxes.ts";
 import type { Box, ScoredBox } from "./types.ts";
-
-/** Largest file accepted. Detections of all of COCO test-dev take about 50 MB. */
-const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 /** COCO's category of persons. */
 const PERSON_CATEGORY = 1;
@@ -56,37 +53,7 @@ type Entry = Record<string, unknown>;
  * anything that is not one of the accepted shapes, naming the entry that is wrong
  */
 export async function readBoxesFile(path: string, options: BoxesFileOptions = {}): Promise<BoxesFile> {
-  const file = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT") {
-      throw new HRNetError("read-failed", `The boxes file ${path} cannot be read: ${cause.message}.`, {
-        cause,
-      });
-    }
-    throw new HRNetError("file-not-found", `There is no boxes file ${path}. Check the path.`, { cause });
-  });
-  if (file.size > MAX_FILE_BYTES) {
-    throw new HRNetError(
-      "limit-exceeded",
-      `The boxes file ${path} has ${file.size} bytes; at most ${MAX_FILE_BYTES} are accepted. Split it, or drop low scores.`,
-    );
-  }
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new HRNetError("read-failed", `The boxes file ${path} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-    });
-  });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const hint = /\b(?:NaN|Infinity)\b/.test(text)
-      ? " It holds NaN or Infinity, which Python writes but JSON does not know: replace or drop those boxes."
-      : "";
-    throw new HRNetError("invalid-data", `${path} is not JSON: ${messageOf(cause)}.${hint} ${SHAPES}`, {
-      cause,
-    });
-  }
-  return parseBoxes(json, path, options);
+  return parseBoxes(await readJsonFile(path, "boxes file", SHAPES), path, options);
 }
 
 /**
@@ -207,18 +174,18 @@ function parseDetections(entries: readonly unknown[], source: string, options: B
     count: byId.count,
     forImageId: (imageId) => byId.get(imageId) ?? [],
     forFile: (path) => {
-      const imageId = idInName(path);
+      const imageId = imageIdInName(path);
       return imageId === undefined ? undefined : byId.get(imageId);
     },
     imageIdOf: (path) => {
-      const imageId = idInName(path);
+      const imageId = imageIdInName(path);
       return imageId !== undefined && byId.has(imageId) ? imageId : undefined;
     },
   };
 }
 
 /** The COCO image id that a file name such as `000000397133.jpg` or `COCO_val2014_000000397133.jpg` ends in. */
-function idInName(path: string): number | undefined {
+export function imageIdInName(path: string): number | undefined {
   const digits = /(\d{1,15})\.[^.]*$/.exec(basename(path))?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
@@ -282,7 +249,7 @@ function parseMap(map: Entry, source: string, options: BoxesFileOptions): BoxesF
     format: "map",
     count: boxes.count,
     forImageId: (imageId) => {
-      const name = names.find((candidate) => idInName(candidate) === imageId);
+      const name = names.find((candidate) => imageIdInName(candidate) === imageId);
       return (name !== undefined && boxes.get(name)) || [];
     },
     forFile: (path) => {

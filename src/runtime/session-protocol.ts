@@ -48,5 +48,4 @@ export type FromWorker =
       /** Buffers of the feeds, given back for the next run. */
       readonly buffers: readonly ArrayBuffer[];
     }
-  | { readonly type: "failed"; readonly id: number; readonly message: string }
-  | { readonly type: "disposed" };
+  | { readonly type: "failed"; readonly id: number; readonly message: string };

@@ -30,6 +30,7 @@ let profiling = false;
 const cancelled = new Set<number>();
 const queue: { readonly id: number; readonly feeds: Readonly<Record<string, Tensor>> }[] = [];
 let running = false;
+let disposing = false;
 
 port.on("message", (message: ToWorker) => {
   switch (message.type) {
@@ -50,8 +51,6 @@ port.on("message", (message: ToWorker) => {
       break;
   }
 });
-
-let disposing = false;
 
 async function open(model: Uint8Array | string, settings: OpenSettings): Promise<void> {
   const failed: FailedDevice[] = [];
@@ -197,6 +196,5 @@ async function dispose(): Promise<void> {
   if (profiling) session?.endProfiling();
   await session?.release();
   session = undefined;
-  post({ type: "disposed" });
   port.close();
 }

@@ -1,51 +1,9 @@
-// Reads JSON files of data sets, within a limit, and checks their fields with errors that name the entry.
+// Checks the fields of parsed JSON files, with errors that name the entry.
 
-import { readFile, stat } from "node:fs/promises";
-import { HRNetError, messageOf } from "../errors.ts";
-
-/**
- * Largest JSON file accepted, in bytes: what fits in one string of the JavaScript engine (2²⁹ characters). COCO's largest
- * annotation file has 240 MB.
- */
-export const MAX_JSON_BYTES = 500_000_000;
+import { HRNetError } from "../errors.ts";
 
 /** Characters of a faulty value that an error message shows. */
 const SHOWN_CHARACTERS = 80;
-
-/**
- * A parsed JSON file.
- * @param what what the file is, for messages: "annotation file"
- * @throws HRNetError `file-not-found`, `read-failed`, `limit-exceeded`, or `invalid-data` when it is not JSON
- */
-export async function readJsonFile(path: string, what: string): Promise<unknown> {
-  const { size } = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") {
-      throw new HRNetError("file-not-found", `There is no ${what} ${path}. Check the path.`, { cause });
-    }
-    throw new HRNetError("read-failed", `The ${what} ${path} cannot be read: ${cause.message}.`, { cause });
-  });
-  if (size > MAX_JSON_BYTES) {
-    throw new HRNetError(
-      "limit-exceeded",
-      `The ${what} ${path} has ${size} bytes; at most ${MAX_JSON_BYTES} are accepted. Split it, or leave out fields not needed.`,
-    );
-  }
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new HRNetError("read-failed", `The ${what} ${path} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-    });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const hint = /\b(?:NaN|Infinity)\b/.test(text)
-      ? " It holds NaN or Infinity, which Python writes but JSON does not know."
-      : "";
-    throw new HRNetError("invalid-data", `The ${what} ${path} is not JSON: ${messageOf(cause)}.${hint}`, {
-      cause,
-    });
-  }
-}
 
 /** A JSON object whose fields are not known yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
