@@ -69,7 +69,8 @@ async function sigmasOption(value: string | undefined): Promise<number[] | undef
 }
 
 function cocoText(evaluation: CocoPoseEvaluation, flipTest: boolean): string {
-  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages } = evaluation;
+  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages, unusableBoxes } =
+    evaluation;
   const names = Object.keys(stats) as (keyof typeof stats)[];
   const boxText = boxes === "ground-truth" ? "ground-truth boxes" : `boxes of ${boxes}`;
   const rows = perKeypoint.map(({ labelled, found, similar, meanError }, k) => [
@@ -83,6 +84,9 @@ function cocoText(evaluation: CocoPoseEvaluation, flipTest: boolean): string {
     `AP ${fraction(stats.AP)} on ${split} with ${boxText}${flipTest ? ", flip test" : ""}`,
     `${counts.persons} persons on ${counts.images} images, ${counts.results} results`,
     ...(onOtherImages > 0 ? [`${onOtherImages} detections on other images were left out`] : []),
+    ...(unusableBoxes > 0
+      ? [`${unusableBoxes} boxes without extent or outside their image were left out`]
+      : []),
     ...(unreadable.length > 0
       ? [`${unreadable.length} images could not be read (counted as not found)`]
       : []),
@@ -94,10 +98,20 @@ function cocoText(evaluation: CocoPoseEvaluation, flipTest: boolean): string {
 }
 
 function cocoJson(evaluation: CocoPoseEvaluation, options: Options): string {
-  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages } = evaluation;
+  const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages, unusableBoxes } =
+    evaluation;
   const named = Object.fromEntries(perKeypoint.map((figures, k) => [keypoints[k]!, figures]));
   const flipTest = options.flipTest ?? false;
-  const rest = { boxes, split, flipTest, model: options.model, counts, onOtherImages, unreadable };
+  const rest = {
+    boxes,
+    split,
+    flipTest,
+    model: options.model,
+    counts,
+    onOtherImages,
+    unusableBoxes,
+    unreadable,
+  };
   return JSON.stringify({ ...stats, ...rest, perKeypoint: named }, null, 2);
 }
 
@@ -109,6 +123,32 @@ function pckhText({ groups, mean50, mean10, mean11, persons }: PckhResult): stri
     "",
     formatTable([names, values]),
   ].join("\n");
+}
+
+/** Options that mean something for one kind of data set only, by their flags. */
+const COCO_OPTIONS = {
+  detections: "--detections",
+  minScore: "--min-score",
+  oksNms: "--oks-nms",
+  sigmas: "--sigmas",
+  saveResults: "--save-results",
+} as const;
+const MPII_OPTIONS = { images: "--images", pckhTruth: "--pckh-truth" } as const;
+
+/** @throws HRNetError `usage` for an option that would be without effect */
+function refuseOptions(
+  options: Options,
+  refused: Partial<Record<keyof Options, string>>,
+  path: string,
+  kind: string,
+): void {
+  const given = Object.entries(refused).filter(([name]) => options[name as keyof Options] !== undefined);
+  if (given.length === 0) return;
+  const flags = given.map(([, flag]) => flag).join(", ");
+  throw new HRNetError(
+    "usage",
+    `${path} is read as ${kind} data, where ${flags} has no meaning. Leave it out.`,
+  );
 }
 
 async function evaluate(
@@ -125,6 +165,7 @@ async function evaluate(
   };
   try {
     const mpii = await findMpii(path, options);
+    refuseOptions(options, mpii ? COCO_OPTIONS : MPII_OPTIONS, path, mpii ? "MPII" : "COCO");
     if (mpii) {
       const result = await evaluateOnMpii(estimator, { ...mpii, signal, onProgress });
       return options.json ? JSON.stringify({ ...result, boxes: "ground-truth" }, null, 2) : pckhText(result);

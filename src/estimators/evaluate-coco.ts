@@ -6,6 +6,7 @@ import { detectionRecords, groundTruthRecords, type PersonRecord } from "../data
 import { type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
 import { evaluateKeypoints, type KeypointEvaluation } from "../metrics/keypoint-eval.ts";
+import { unusableBox } from "../pose/boxes.ts";
 import type { Person } from "../pose/types.ts";
 import type { PoseEstimator, PoseRequest } from "./pose-estimator.ts";
 
@@ -32,6 +33,8 @@ export interface CocoPoseEvaluation extends KeypointEvaluation {
   readonly results: readonly CocoKeypointResult[];
   /** Detections on pictures outside the split. */
   readonly onOtherImages: number;
+  /** Boxes without extent or wholly outside their picture, left out. */
+  readonly unusableBoxes: number;
   /** Pictures that could not be read, with the reason; what is on them counts as not found. */
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
 }
@@ -107,7 +110,11 @@ export async function evaluateOnCoco(
     detections === undefined
       ? { records: groundTruthRecords(dataset, folder), onOtherImages: 0 }
       : detectionRecords(dataset, await readCocoDetections(detections), folder, { scoreThreshold });
-  const requests = byImage(chosen.records);
+  const usable = chosen.records.filter(({ box, imageId }) => {
+    const { width, height } = dataset.images.get(imageId)!; // records are of the split's images
+    return unusableBox(box, [width, height]) === undefined;
+  });
+  const requests = byImage(usable);
   const results: CocoKeypointResult[] = [];
   const unreadable: { path: string; reason: string }[] = [];
   let done = 0;
@@ -128,6 +135,7 @@ export async function evaluateOnCoco(
     keypoints: dataset.skeleton.keypoints,
     results,
     onOtherImages: chosen.onOtherImages,
+    unusableBoxes: chosen.records.length - usable.length,
     unreadable,
   };
 }

@@ -4,7 +4,7 @@ import { readMpii } from "../data/mpii.ts";
 import { readMpiiPckhTruth } from "../data/mpii-pckh.ts";
 import { HRNetError } from "../errors.ts";
 import { evaluatePckh, type PckhResult } from "../metrics/pckh.ts";
-import { DEFAULT_PADDING, mpiiCenterScale } from "../pose/transforms.ts";
+import { mpiiCenterScale } from "../pose/transforms.ts";
 import type { Box } from "../pose/types.ts";
 import type { PoseEstimator } from "./pose-estimator.ts";
 
@@ -24,9 +24,9 @@ export interface MpiiEvaluationOptions {
  * The box whose crop is that of an MPII person: the estimator pads a box again by its factor, the annotation's scale is
  * padded already.
  */
-function boxOf(center: readonly [number, number], scale: number): Box {
+function boxOf(center: readonly [number, number], scale: number, padding: number): Box {
   const region = mpiiCenterScale(center, scale);
-  const side = region.scale[0] / DEFAULT_PADDING;
+  const side = region.scale[0] / padding;
   return [region.center[0] - side / 2, region.center[1] - side / 2, side, side];
 }
 
@@ -55,7 +55,7 @@ export async function evaluateOnMpii(
   }
   const requests = persons.map(({ imagePath, center, scale }) => ({
     image: imagePath,
-    boxes: [boxOf(center, scale)],
+    boxes: [boxOf(center, scale, estimator.padding)],
   }));
   const predictions: number[][] = [];
   for await (const result of estimator.stream(requests, options.signal ? { signal: options.signal } : {})) {

@@ -143,6 +143,11 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     }
   }
 
+  /** How much larger than its box a crop is. */
+  get padding(): number {
+    return this.#options.padding ?? DEFAULT_PADDING;
+  }
+
   /** The device the network runs on. */
   get device(): Device {
     return this.#session.device;
@@ -178,7 +183,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       if (error instanceof HRNetError && isPictureFault(error.code)) return { item, index, error };
       throw error;
     };
-    const decoded = mapAhead(items, ahead, async (item, index) => {
+    const decode = async (item: T, index: number) => {
       const { image, boxes } = isRequest(item) ? item : { image: item as ImageSource, boxes: undefined };
       try {
         const pixels = await decodeImage(image, { ...this.#options.decode, ...(signal && { signal }) });
@@ -186,7 +191,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       } catch (error) {
         return failed(item, index, error, (code) => code !== "aborted");
       }
-    });
+    };
+    const decoded = mapAhead(items, ahead, decode, signal);
     // One picture waits in the session's queue while another runs, so that the network is never idle.
     yield* mapAhead(decoded, 1, async (entry): Promise<PoseResult<T>> => {
       if ("error" in entry || "persons" in entry) return entry;
@@ -246,12 +252,12 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   /** Crops of the boxes as one input tensor. */
   #crop(image: RgbImage, boxes: readonly ScoredBox[]): Batch {
     const [height, width] = this.description.input;
-    const { padding = DEFAULT_PADDING, flipTest = false } = this.#options;
+    const { flipTest = false } = this.#options;
     const elements = 3 * height * width;
     const count = boxes.length;
     const input = tensor("float32", [flipTest ? 2 * count : count, 3, height, width]);
     const regions = boxes.map(({ box }, n) => {
-      const region = boxToCenterScale(box, { aspect: width / height, padding });
+      const region = boxToCenterScale(box, { aspect: width / height, padding: this.padding });
       const matrix = this.#codec.cropMatrix(region, [width, height]);
       const offset = n * elements;
       warpIntoTensor(image, matrix, this.#table, {

@@ -6,6 +6,8 @@ import type { RgbImage } from "./rgb-image.ts";
 
 /** Formats that {@link encodeImage} writes. */
 export const ENCODED_FORMATS = ["png", "jpeg", "webp"] as const;
+
+/** One of {@link ENCODED_FORMATS}. */
 export type EncodedFormat = (typeof ENCODED_FORMATS)[number];
 
 /**

@@ -10,15 +10,14 @@ import type { Value } from "../graph/value.ts";
 import { channelShuffle, convModule, residualBlocks } from "../nn/blocks.ts";
 import { batchNorm2d, channelsOf, conv2d, convTranspose2d, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import { channelCount, repeatCount } from "./config-limits.ts";
 import type { Outputs } from "./hrnet-heads.ts";
-
-const count = z.number().int().min(1).max(4096);
 
 const headSchema = z.strictObject({
   /** Output channels: one heatmap per keypoint. */
-  channels: count,
+  channels: channelCount,
   /** Channels of each transposed convolution. */
-  filters: z.array(count).max(8).default([256, 256, 256]),
+  filters: z.array(channelCount).max(8).default([256, 256, 256]),
   /** Kernel of each transposed convolution; all have stride 2. */
   kernels: z
     .array(z.union([z.literal(2), z.literal(3), z.literal(4)]))
@@ -35,8 +34,8 @@ export const simpleBaselineSchema = z.strictObject({
   family: z.literal("simple-baseline"),
   block: z.enum(["basic", "bottleneck"]),
   /** Residual blocks and planes of the four ResNet stages. */
-  layers: z.array(count).length(4),
-  planes: z.array(count).length(4).default([64, 128, 256, 512]),
+  layers: z.array(repeatCount).length(4),
+  planes: z.array(channelCount).length(4).default([64, 128, 256, 512]),
   head: headSchema,
 });
 

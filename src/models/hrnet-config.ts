@@ -1,16 +1,15 @@
 // What an HRNet is, as data: validated configuration of backbone and head.
 
 import { z } from "zod";
-
-const count = z.number().int().min(1).max(4096);
+import { channelCount, repeatCount } from "./config-limits.ts";
 
 /** A stage of exchange modules: one entry of `blocks` and `channels` per branch, highest resolution first. */
 const stageSchema = z
   .strictObject({
-    modules: count,
+    modules: repeatCount,
     block: z.enum(["basic", "bottleneck"]).default("basic"),
-    blocks: z.array(count).min(1).max(8),
-    channels: z.array(count).min(1).max(8),
+    blocks: z.array(repeatCount).min(1).max(8),
+    channels: z.array(channelCount).min(1).max(8),
   })
   .refine((stage) => stage.blocks.length === stage.channels.length, {
     message: "blocks and channels must have one entry per branch",
@@ -20,57 +19,57 @@ const headSchema = z.discriminatedUnion("type", [
   z.strictObject({
     /** HRNetV1: a convolution on the highest-resolution branch gives heatmaps. */
     type: z.literal("heatmap"),
-    channels: count,
+    channels: channelCount,
     kernel: z.union([z.literal(1), z.literal(3)]).default(1),
   }),
   z.strictObject({
     /** One heatmap predictor on each branch of the last module (TPAMI §VII, Fig. 9). */
     type: z.literal("heatmap-per-resolution"),
-    channels: count,
+    channels: channelCount,
   }),
   z.strictObject({
     /** HigherHRNet: heatmaps and tags at 1/4, a transposed convolution, residual blocks and heatmaps at 1/2. */
     type: z.literal("higher"),
-    channels: count,
+    channels: channelCount,
     /** Associative-embedding tags beside the heatmaps of the lower resolution. */
-    tags: count,
-    blocks: count.default(4),
+    tags: channelCount,
+    blocks: repeatCount.default(4),
   }),
   z.strictObject({
     /** HRNetV2: all branches resized and concatenated, 1×1 conv + BN + ReLU, 1×1 conv to class logits. */
     type: z.literal("v2"),
-    channels: count,
+    channels: channelCount,
     kernel: z.union([z.literal(1), z.literal(3)]).default(1),
   }),
   z.strictObject({
     /** HRNetV1h: branch 0 lifted from C to 15C channels, then as V2 (TPAMI §VII). */
     type: z.literal("v1h"),
-    channels: count,
+    channels: channelCount,
   }),
   z.strictObject({
     /** HRNetV2 + OCR (object-contextual representations). */
     type: z.literal("ocr"),
-    channels: count,
-    mid: count.default(512),
-    key: count.default(256),
+    channels: channelCount,
+    mid: channelCount.default(512),
+    key: channelCount.default(256),
   }),
   z.strictObject({
     /** Classification (TPAMI App. B). `planes` per branch, ×4 out; `final` channels before pooling. */
     type: z.literal("classification"),
-    channels: count,
-    planes: z.array(count).min(1).default([32, 64, 128, 256]),
-    final: count.default(2048),
+    channels: channelCount,
+    planes: z.array(channelCount).min(1).default([32, 64, 128, 256]),
+    final: channelCount.default(2048),
   }),
   z.strictObject({
     /** timm `features_only`: the stem at stride 2 and each branch widened as for classification. */
     type: z.literal("features"),
-    planes: z.array(count).min(1).default([32, 64, 128, 256]),
+    planes: z.array(channelCount).min(1).default([32, 64, 128, 256]),
   }),
   z.strictObject({
     /** HRNetV2p: the HRFPN neck, five levels (detection). `stride` 2 for FCOS. */
     type: z.literal("fpn"),
-    channels: count.default(256),
-    levels: count.default(5),
+    channels: channelCount.default(256),
+    levels: repeatCount.default(5),
     stride: z.union([z.literal(1), z.literal(2)]).default(1),
   }),
 ]);
@@ -79,8 +78,8 @@ const headSchema = z.discriminatedUnion("type", [
 export const hrnetSchema = z.strictObject({
   family: z.literal("hrnet"),
   /** Channels of the two stem convolutions. */
-  stem: count.default(64),
-  stage1: z.strictObject({ blocks: count, planes: count }),
+  stem: channelCount.default(64),
+  stage1: z.strictObject({ blocks: repeatCount, planes: channelCount }),
   /** The stages of exchange modules; the number of branches is the length of their lists. */
   stages: z.array(stageSchema).min(1).max(6),
   /**

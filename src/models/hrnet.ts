@@ -2,7 +2,6 @@
 // Sun et al. 2019 (arXiv:1902.09212), Wang et al. 2020 (arXiv:1908.07919). Layers, order and names follow the released
 // code: leoxiaobin/deep-high-resolution-net.pytorch lib/models/pose_hrnet.py (MIT) and its siblings.
 
-import { HRNetError } from "../errors.ts";
 import { add, mul } from "../graph/ops/elementwise.ts";
 import { resizeBilinear, upsampleNearest } from "../graph/ops/resize.ts";
 import type { Value } from "../graph/value.ts";
@@ -10,6 +9,7 @@ import { convBn, EXPANSION, residualBlocks } from "../nn/blocks.ts";
 import { batchNorm2d, channelsOf, conv2d, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { HRNetConfig, HRNetStage } from "./hrnet-config.ts";
+import { checkInputSize } from "./input-size.ts";
 
 /** Branch outputs, highest resolution first, and what the stem saw on the way. */
 export interface HRNetFeatures {
@@ -36,7 +36,7 @@ function enlarge(
   return upsampleNearest(x, factor, scope.child(2).path);
 }
 
-/** f_ij: branch j's map brought to the channels and size of branch i (FACTS: exchange unit; Upsample or strided chain). */
+/** f_ij: branch j's map brought to the channels and size of branch i: enlarged, or reduced by a chain of strided convolutions. */
 function exchange(scope: Scope, config: HRNetConfig, xs: readonly Value[], i: number, j: number): Value {
   const x = xs[j]!;
   const out = channelsOf(xs[i]!);
@@ -110,21 +110,6 @@ function fusedRows(config: HRNetConfig, s: number, m: number, singleOutput: bool
   return last && singleOutput ? 1 : stage.channels.length;
 }
 
-/** @throws HRNetError `invalid-shape` when the picture's size cannot go through branches that are enlarged by whole factors. */
-function checkInputSize(config: HRNetConfig, x: Value): void {
-  const deepest = Math.max(...config.stages.map((stage) => stage.channels.length));
-  const multiple = 4 * 2 ** (deepest - 1);
-  const [height, width] = sizeOf(x);
-  if (config.upsample === "nearest" && deepest > 1 && (height % multiple !== 0 || width % multiple !== 0)) {
-    throw new HRNetError(
-      "invalid-shape",
-      `The input size ${height}×${width} does not fit this network: height and width must be multiples of ${multiple} ` +
-        `(its ${deepest} branches are enlarged by whole factors). Try ${Math.ceil(height / multiple) * multiple}×` +
-        `${Math.ceil(width / multiple) * multiple}.`,
-    );
-  }
-}
-
 /**
  * The HRNet backbone on x (N×3×H×W). With `singleOutput` the last module of the last stage makes only the
  * highest-resolution map, as in HRNetV1.
@@ -135,7 +120,8 @@ export function hrnetBackbone(
   x: Value,
   singleOutput: boolean,
 ): HRNetFeatures {
-  checkInputSize(config, x);
+  const most = Math.max(...config.stages.map((stage) => stage.channels.length));
+  if (config.upsample === "nearest" && most > 1) checkInputSize(sizeOf(x), most);
   const stemLayer = (index: number, input: Value): Value =>
     relu(scope.child("relu"), stemConv(scope, index, input, config.stem));
   const stem = stemLayer(1, x); // N×64×H/2×W/2

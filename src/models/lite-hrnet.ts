@@ -2,7 +2,6 @@
 // released code: HRNet/Lite-HRNet models/backbones/litehrnet.py (Apache-2.0), including what its fuse layers really do.
 
 import { z } from "zod";
-import { HRNetError } from "../errors.ts";
 import { add, mul, scale, sigmoid } from "../graph/ops/elementwise.ts";
 import { globalAveragePool } from "../graph/ops/pool.ts";
 import { resizeBilinear, upsampleNearest } from "../graph/ops/resize.ts";
@@ -11,23 +10,27 @@ import type { Value } from "../graph/value.ts";
 import { adaptiveAveragePool, channelShuffle, convBn, convModule } from "../nn/blocks.ts";
 import { channelsOf, conv2d, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import { channelCount, repeatCount } from "./config-limits.ts";
 import type { Outputs } from "./hrnet-heads.ts";
-
-const count = z.number().int().min(1).max(4096);
+import { checkInputSize } from "./input-size.ts";
 
 /** Schema of {@link LiteHRNetConfig}. */
 export const liteHRNetSchema = z.strictObject({
   family: z.literal("lite-hrnet"),
   stem: z
-    .strictObject({ channels: count.default(32), out: count.default(32), expand: count.default(1) })
+    .strictObject({
+      channels: channelCount.default(32),
+      out: channelCount.default(32),
+      expand: channelCount.default(1),
+    })
     .default({ channels: 32, out: 32, expand: 1 }),
   stages: z
     .array(
       z.strictObject({
-        modules: count,
-        blocks: count.default(2),
+        modules: repeatCount,
+        blocks: repeatCount.default(2),
         /** Channels per branch, highest resolution first; even numbers. */
-        channels: z.array(count.multipleOf(2)).min(1).max(8),
+        channels: z.array(channelCount.multipleOf(2)).min(1).max(8),
       }),
     )
     .min(1)
@@ -39,7 +42,7 @@ export const liteHRNetSchema = z.strictObject({
   block: z.discriminatedUnion("type", [
     z.strictObject({
       type: z.literal("weighting"),
-      reduce: count.default(8),
+      reduce: channelCount.default(8),
       crossResolution: z.boolean().default(true),
       spatial: z.boolean().default(true),
     }),
@@ -50,7 +53,7 @@ export const liteHRNetSchema = z.strictObject({
    * published weights need it. `clean`: the plain sums of the paper.
    */
   fuse: z.enum(["released", "clean"]).default("released"),
-  head: z.strictObject({ channels: count }),
+  head: z.strictObject({ channels: channelCount }),
 });
 
 /** A Lite-HRNet with its heatmap head. */
@@ -221,15 +224,7 @@ function iterativeHead(scope: Scope, xs: readonly Value[]): Value {
 
 /** A Lite-HRNet with its heatmap head on x (N×3×H×W): `heatmaps` N×channels×H/4×W/4. */
 export function liteHRNet(scope: Scope, config: LiteHRNetConfig, x: Value): Outputs {
-  const deepest = Math.max(...config.stages.map((stage) => stage.channels.length));
-  const multiple = 4 * 2 ** (deepest - 1);
-  const [height, width] = sizeOf(x);
-  if (height % multiple !== 0 || width % multiple !== 0) {
-    throw new HRNetError(
-      "invalid-shape",
-      `The input size ${height}×${width} does not fit this network: height and width must be multiples of ${multiple}.`,
-    );
-  }
+  checkInputSize(sizeOf(x), Math.max(...config.stages.map((stage) => stage.channels.length)));
   const backbone = scope.child("backbone");
   let branches: Value[] = [liteStem(backbone.child("stem"), config, x)];
   const { block } = config;

@@ -5,10 +5,11 @@ import { z } from "zod";
 const stage = z
   .looseObject({
     NUM_MODULES: z.number(),
-    BLOCK: z.string(),
+    BLOCK: z.enum(["BASIC", "BOTTLENECK"]),
     NUM_BLOCKS: z.array(z.number()),
     NUM_CHANNELS: z.array(z.number()),
-    FUSE_METHOD: z.string().default("SUM"),
+    // mm dicts leave it out; the official code knows no other.
+    FUSE_METHOD: z.literal("SUM").default("SUM"),
   })
   .transform((row) => ({
     modules: row.NUM_MODULES,

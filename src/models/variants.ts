@@ -48,7 +48,7 @@ function stages(
 /** The body of an HRNet: everything but the head. */
 type Body = Omit<HRNetInput, "head">;
 
-/** HRNet-W`width` (FACTS: modules 1, 4, 3; four blocks per branch; four bottlenecks in stage 1). */
+/** HRNet-W`width`: modules 1, 4, 3; four blocks per branch; four bottlenecks in stage 1 (Wang et al. 2020, §III). */
 function body(width: number): Body {
   return { family: "hrnet", stage1: { blocks: 4, planes: 64 }, stages: stages(width, 4, [1, 4, 3]) };
 }

@@ -6,7 +6,9 @@ export type Initializer =
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "kaiming-normal"; readonly fan: "in" | "out" };
 
+/** All 0: biases, running means, counters. */
 export const ZEROS: Initializer = { kind: "constant", value: 0 };
+/** All 1: scales and running variances of batch normalisation. */
 export const ONES: Initializer = { kind: "constant", value: 1 };
 /** N(0, 0.001²): every convolution of the official pose, segmentation and Lite-HRNet code (`init_weights`). */
 export const NORMAL_001: Initializer = { kind: "normal", std: 0.001 };

@@ -50,10 +50,15 @@ export function checkBoxes(boxes: readonly BoxInput[], imageSize: Size): ScoredB
   }
   return boxes.map((input: BoxInput, index) => {
     const scored = isScored(input) ? input : { box: input, score: 1 };
-    const fault = boxFault(scored.box) ?? scoreFault(scored.score) ?? placeFault(scored.box, imageSize);
+    const fault = unusableBox(scored.box, imageSize) ?? scoreFault(scored.score);
     if (fault !== undefined) throw new HRNetError("invalid-data", `Box ${index} ${fault}.`);
     return { box: [...scored.box], score: scored.score };
   });
+}
+
+/** What {@link checkBoxes} would say of a box; nothing when keypoints can be looked for in it. */
+export function unusableBox(box: Box, imageSize: Size): string | undefined {
+  return boxFault(box) ?? placeFault(box, imageSize);
 }
 
 /** What is wrong with a detector's score; nothing when it is right. */

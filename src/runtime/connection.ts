@@ -61,6 +61,11 @@ export class Connection {
   ): Promise<Answer<"opened" | "not-opened">> {
     const given =
       typeof model === "string" || (transfer && fillsItsBuffer(model)) ? model : new Uint8Array(model);
+    // Posted before anybody waits: a buffer that cannot be handed over throws here.
+    this.post(
+      { type: "open", model: given, settings },
+      typeof given === "string" ? [] : [given.buffer as ArrayBuffer],
+    );
     this.await(1);
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -77,10 +82,6 @@ export class Connection {
           reject(error);
         },
       };
-      this.post(
-        { type: "open", model: given, settings },
-        typeof given === "string" ? [] : [given.buffer as ArrayBuffer],
-      );
     });
   }
 
@@ -98,6 +99,7 @@ export class Connection {
       given[name] = { dtype: tensor.dtype, shape: tensor.shape, data };
       buffers.add(data.buffer as ArrayBuffer);
     }
+    this.post({ type: "run", id, feeds: given }, [...buffers]); // first, as in `open`
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.post({ type: "cancel", id });
@@ -121,7 +123,6 @@ export class Connection {
           reject(error);
         },
       });
-      this.post({ type: "run", id, feeds: given }, [...buffers]);
     });
   }
 

@@ -17,6 +17,7 @@ export interface SessionWorkerData {
   readonly exitFlags: Int32Array<SharedArrayBuffer>;
 }
 
+/** What the session asks of its worker. */
 export type ToWorker =
   | { readonly type: "open"; readonly model: Uint8Array | string; readonly settings: OpenSettings }
   | { readonly type: "run"; readonly id: number; readonly feeds: Readonly<Record<string, Tensor>> }
@@ -37,6 +38,7 @@ export interface FailedDevice {
   readonly message: string;
 }
 
+/** What the worker answers. */
 export type FromWorker =
   | { readonly type: "opened"; readonly model: OpenedModel; readonly failed: readonly FailedDevice[] }
   /** `cpuMessage` is set when the model cannot be read or opened on the CPU either: the model is at fault. */

@@ -3,6 +3,7 @@
 
 import { open } from "node:fs/promises";
 import { HRNetError, messageOf } from "../errors.ts";
+import { gatherStrided } from "./strided.ts";
 import {
   arrayOverBytes,
   bytesOf,
@@ -116,22 +117,9 @@ function parseShape(literal: string): number[] {
 
 /** Elements stored with the first axis fastest, brought to C order. */
 function fromFortranOrder<D extends DType>(source: Tensor<D>): Tensor<D> {
-  const { shape, data } = source;
-  const result = tensor(source.dtype, shape);
+  const { shape } = source;
   const strides = shape.map((_, axis) => elementCount(shape.slice(0, axis)));
-  const index = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < result.data.length; to++) {
-    result.data[to] = data[from] as never;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis] as number;
-      index[axis] = (index[axis] as number) + 1;
-      if ((index[axis] as number) < (shape[axis] as number)) break;
-      from -= (strides[axis] as number) * (shape[axis] as number);
-      index[axis] = 0;
-    }
-  }
-  return result;
+  return gatherStrided(source, shape, strides);
 }
 
 /**

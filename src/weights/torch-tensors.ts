@@ -1,6 +1,7 @@
 // Tensors from the storages of a PyTorch file: views where possible, strided ones copied into C order.
 
 import { HRNetError } from "../errors.ts";
+import { gatherStrided } from "../tensor/strided.ts";
 import {
   arrayOverBytes,
   bytesPerElement,
@@ -52,25 +53,6 @@ function isContiguous(record: TensorRecord): boolean {
   return true;
 }
 
-/** The elements of a strided view in C order. `source` starts at the first element of the view. */
-function gather(record: TensorRecord, source: Tensor): Tensor {
-  const { shape, strides } = record;
-  const result = tensor(record.dtype, shape);
-  const index = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < result.data.length; to++) {
-    result.data[to] = source.data[from] as never;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis] as number;
-      index[axis] = (index[axis] as number) + 1;
-      if ((index[axis] as number) < (shape[axis] as number)) break;
-      from -= (strides[axis] as number) * (shape[axis] as number);
-      index[axis] = 0;
-    }
-  }
-  return result;
-}
-
 /**
  * Reads the tensors of a state dict. Tensors that share a storage share its memory; each storage is read once.
  * @throws HRNetError `invalid-checkpoint` as `readStorage` does, `limit-exceeded` when strided views would take more
@@ -116,7 +98,8 @@ export async function readTensors(
       (sum, size, axis) => sum + (size - 1) * (record.strides[axis] as number),
       1,
     );
-    return gather(record, tensor(dtype, [reach], arrayOverBytes(dtype, block, offset, reach)));
+    const view = tensor(dtype, [reach], arrayOverBytes(dtype, block, offset, reach));
+    return gatherStrided(view, record.shape, record.strides);
   };
 
   for (const [name, record] of records) {

@@ -9,7 +9,7 @@ import { HRNetError } from "../../src/errors.ts";
 import { encodeNpy, readNpy } from "../../src/tensor/npy.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { runVerb, temporaryFolder } from "../helpers/cli.ts";
-import { maxDifference } from "../helpers/near.ts";
+import { relativeError } from "../helpers/near.ts";
 import { readFixtureTensors } from "../helpers/safetensors.ts";
 import { fixture, hasShared, shared } from "../helpers/shared.ts";
 
@@ -21,11 +21,6 @@ function folderOf(name: string): string | undefined {
   const committed = fixture("forward", name);
   if (existsSync(committed)) return committed;
   return hasShared("fixtures", name) ? shared("fixtures", name) : undefined;
-}
-
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  const largest = Array.from(expected).reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  return maxDifference(actual, expected) / largest;
 }
 
 const forward = (...args: string[]): Promise<string> => runVerb(forwardVerb(), ...args, "--device", "cpu");

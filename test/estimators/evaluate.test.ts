@@ -135,15 +135,21 @@ describe("hrnet eval on drawn figures", () => {
     expect(saved.map((row: { image_id: number }) => row.image_id)).toEqual([1, 2, 3, 4, 5]);
     expect(saved[0].keypoints).toHaveLength(51);
 
-    // Detections: one good, one below the threshold, one on a picture that is not in the split.
+    // Detections: one good, one below the threshold, one on a picture that is not in the split, one beside its picture.
     const detections = join(root, "detections.json");
-    const detection = (image_id: number, score: number) => ({
+    const detection = (image_id: number, score: number, bbox = [10, 10, 60, 100]) => ({
       image_id,
       category_id: 1,
-      bbox: [10, 10, 60, 100],
+      bbox,
       score,
     });
-    writeFileSync(detections, JSON.stringify([detection(1, 0.9), detection(2, 0.1), detection(99, 0.9)]));
+    const entries = [
+      detection(1, 0.9),
+      detection(2, 0.1),
+      detection(99, 0.9),
+      detection(1, 0.9, [500, 10, 60, 100]),
+    ];
+    writeFileSync(detections, JSON.stringify(entries));
     const detected = JSON.parse(
       await evaluate(root, "--model", model, "--json", "--detections", detections, "--min-score", "0.5"),
     );
@@ -151,6 +157,7 @@ describe("hrnet eval on drawn figures", () => {
       boxes: detections,
       counts: { persons: 5, results: 1 },
       onOtherImages: 1,
+      unusableBoxes: 1,
     });
 
     const text = await evaluate(root, "--model", model);
@@ -210,6 +217,10 @@ describe("hrnet eval on drawn figures", () => {
     }
     expect(json.mean11).toBeGreaterThanOrEqual(json.mean10);
     expect(await evaluate(...args)).toMatch(/^PCKh@0\.5 \d+\.\d on 3 persons at the annotated centres\n/);
+    await expect(evaluate(...args, "--min-score", "0.5", "--oks-nms", "0.9")).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("--min-score, --oks-nms has no meaning"),
+    });
 
     writeFileSync(truth, JSON.stringify(JSON.parse(readFileSync(truth, "utf8")).slice(1)));
     await expect(evaluate(...args)).rejects.toMatchObject({

@@ -103,6 +103,27 @@ describe("mapAhead", () => {
     await results.return(undefined);
   });
 
+  test("a signal ends the wait for a live source; what it yields later is not worked on", async () => {
+    let give = (_: number): void => {};
+    async function* live() {
+      yield 1;
+      yield await new Promise<number>((resolve) => {
+        give = resolve;
+      });
+    }
+    const controller = new AbortController();
+    const worked: number[] = [];
+    const work = async (item: number) => worked.push(item);
+    const results = mapAhead(live(), 1, work, controller.signal);
+    await results.next();
+    const waiting = results.next();
+    setTimeout(() => controller.abort(), 5);
+    await expect(waiting).rejects.toMatchObject({ code: "aborted" });
+    give(2);
+    await sleep(5);
+    expect(worked).toEqual([1]);
+  });
+
   test("failures come in their turn, of the work and of the source", async () => {
     async function* source() {
       yield 1;

@@ -12,6 +12,12 @@ export function maxDifference(actual: ArrayLike<number>, expected: ArrayLike<num
   return largest;
 }
 
+/** Largest difference as a share of the largest reference value. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  const largest = Array.from(expected).reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  return maxDifference(actual, expected) / largest;
+}
+
 /** Fails unless every element is within `tolerance`. */
 export function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(maxDifference(actual, expected)).toBeLessThanOrEqual(tolerance);

@@ -2,9 +2,12 @@
 // skipped, with a line saying so, where it is absent.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** The folder beside the checkout, or the one `HRNET_SHARED` names. */
-const SHARED = resolve(process.env["HRNET_SHARED"] ?? new URL("../../../shared", import.meta.url).pathname);
+const SHARED = resolve(
+  process.env["HRNET_SHARED"] ?? fileURLToPath(new URL("../../../shared", import.meta.url)),
+);
 
 /** Absolute path of `shared/<parts>`. */
 export function shared(...parts: string[]): string {
@@ -20,5 +23,5 @@ export function hasShared(...parts: string[]): boolean {
 
 /** Absolute path of a small fixture committed under test/fixtures. */
 export function fixture(...parts: string[]): string {
-  return resolve(new URL("../fixtures", import.meta.url).pathname, ...parts);
+  return resolve(fileURLToPath(new URL("../fixtures", import.meta.url)), ...parts);
 }

@@ -87,9 +87,13 @@ function unary(type: string): Operator {
 
 /** A value as it is, under another name: what a graph output that is an input or a constant needs. */
 export const Identity: Operator = unary("Identity");
+/** ONNX Add. */
 export const Add: Operator = binary("Add", (a, b) => a + b);
+/** ONNX Mul. */
 export const Mul: Operator = binary("Mul", (a, b) => a * b);
+/** ONNX Relu. */
 export const Relu: Operator = unary("Relu");
+/** ONNX Sigmoid. */
 export const Sigmoid: Operator = unary("Sigmoid");
 
 /** Clip(x, min, max); min and max are scalar inputs. */

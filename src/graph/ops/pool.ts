@@ -41,18 +41,21 @@ function inferPool(type: string) {
   };
 }
 
+/** ONNX MaxPool over windows of height and width. */
 export const MaxPool = defineOperator({
   type: "MaxPool",
   attributeKinds: POOL_ATTRIBUTES,
   infer: inferPool("MaxPool"),
 });
 
+/** ONNX AveragePool over windows of height and width. */
 export const AveragePool = defineOperator({
   type: "AveragePool",
   attributeKinds: POOL_ATTRIBUTES,
   infer: inferPool("AveragePool"),
 });
 
+/** ONNX GlobalAveragePool: N×C×H×W → N×C×1×1. */
 export const GlobalAveragePool = defineOperator({
   type: "GlobalAveragePool",
   attributeKinds: {},

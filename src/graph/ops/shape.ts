@@ -70,6 +70,7 @@ export const Reshape = defineOperator({
   },
 });
 
+/** ONNX Transpose: axes in the order of `perm`. */
 export const Transpose = defineOperator({
   type: "Transpose",
   attributeKinds: { perm: "ints" },
@@ -98,6 +99,7 @@ export const Transpose = defineOperator({
   },
 });
 
+/** ONNX Concat along `axis`. */
 export const Concat = defineOperator({
   type: "Concat",
   attributeKinds: { axis: "int" },

@@ -27,22 +27,29 @@ type Refine = (
 ) => void;
 
 /**
- * The maximum, then `refine`. A map without a positive value says that there is no keypoint: (0, 0), unrefined, with
- * that value as its score (`get_max_preds` in `lib/core/inference.py` of deep-high-resolution-net.pytorch).
+ * Writes the maximum's cell and height into `out` at `at`. A map without a positive value says that there is no keypoint:
+ * (0, 0) with that value as its score (`get_max_preds` in `lib/core/inference.py` of deep-high-resolution-net.pytorch).
+ * @returns whether there is a keypoint
  */
+function placeMaximum(
+  map: Float32Array | Float64Array,
+  width: number,
+  out: Float64Array,
+  at: number,
+): boolean {
+  const index = argmax(map);
+  const maximum = map[index]!;
+  const found = maximum > 0;
+  out[at] = found ? index % width : 0;
+  out[at + 1] = found ? Math.floor(index / width) : 0;
+  out[at + 2] = maximum;
+  return found;
+}
+
+/** The maximum, then `refine` where there is a keypoint. */
 function readMaximum(refine: Refine): KeypointReader {
   return (map, width, height, out, at) => {
-    const index = argmax(map);
-    const maximum = map[index]!;
-    out[at + 2] = maximum;
-    out[at] = 0;
-    out[at + 1] = 0;
-    if (maximum <= 0) return;
-    const px = index % width;
-    const py = (index - px) / width;
-    out[at] = px;
-    out[at + 1] = py;
-    refine(map, width, height, px, py, out, at);
+    if (placeMaximum(map, width, out, at)) refine(map, width, height, out[at]!, out[at + 1]!, out, at);
   };
 }
 
@@ -156,14 +163,8 @@ export function offsetMapsReader(kernelSize: number): KeypointReader {
   return (maps, width, height, out, at) => {
     const area = width * height;
     const disk = diskBlur.whole(maps.subarray(0, area), width, height);
-    const index = argmax(disk);
-    const maximum = disk[index]!;
-    out[at + 2] = maximum;
-    out[at] = 0;
-    out[at + 1] = 0;
-    if (maximum <= 0) return;
-    const px = index % width;
-    const py = (index - px) / width;
+    if (!placeMaximum(disk, width, out, at)) return;
+    const [px, py] = [out[at]!, out[at + 1]!];
     const radius = DISK_RADIUS_FACTOR * Math.max(width, height);
     for (let axis = 0; axis < 2; axis++) {
       const map = maps.subarray((axis + 1) * area, (axis + 2) * area);
