@@ -61,7 +61,7 @@ if (options.json) {
     number(row.peer),
     row.unit,
     `${number(row.ratio)}×`,
-    row.target === undefined ? "" : `≥ ${row.target}×`,
+    row.target === undefined ? "" : `≥ ${Number(row.target.toFixed(2))}×`,
     verdict(row),
   ]);
   const widths = header.map((_, column) =>
