@@ -10,14 +10,14 @@ import { syntheticPerson } from "../src/image/synthetic-person.ts";
 import { importStateDict } from "../src/model-file/import-checkpoint.ts";
 import { toOnnx } from "../src/model-file/onnx-model.ts";
 import { openSession } from "../src/runtime/node.ts";
-import { compare, type Group, median, row, timed } from "./measure.ts";
-import { benchInput, benchNetwork } from "./networks.ts";
+import { compare, type Group, median, type Row, row, threadsOf, timed } from "./measure.ts";
+import { benchInput, benchNetwork, openPoolCompetitor } from "./networks.ts";
 
 const run = promisify(execFile);
 const COMMAND = resolve(import.meta.dirname, "../dist/cli/main.js");
 
 /** Pictures of the long and the short run; their difference leaves start-up and opening the model out. */
-const LONG = 42;
+const LONG = 62;
 const SHORT = 2;
 /** Times the command is started for its start-up. */
 const STARTS = 15;
@@ -29,58 +29,50 @@ async function processTime(args: readonly string[]): Promise<number> {
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
 
-/** `hrnet pose` with W32 over 640×480 JPEGs: decoding, crop, network, drawing and writing, per picture. */
-async function poseRow(folder: string, threads: number, rounds: number, draw: "jpg" | "none") {
-  const { weights } = benchNetwork("hrnet-w32");
-  const { model } = importStateDict(weights, "hrnet-w32_256x192");
-  const { onnx } = toOnnx(model);
-  const modelFile = join(folder, "w32.onnx");
-  await writeFile(modelFile, onnx);
-  const pictures = await Promise.all(
+/** Pictures of 640×480 to run over. */
+async function drawPictures(folder: string): Promise<string[]> {
+  return Promise.all(
     Array.from({ length: LONG }, async (_, seed) => {
       const path = join(folder, `${seed}.jpg`);
       await writeFile(path, await encodeImage(syntheticPerson(640, 480, seed).image, "jpeg"));
       return path;
     }),
   );
-  const session = await openSession(onnx, { device: "cpu", threads });
-  const input = benchInput(1);
+}
+
+/** `hrnet pose` over the pictures: decoding, crop, network, drawing and writing, per picture, against its network alone. */
+async function poseRow(
+  name: string,
+  pictures: readonly string[],
+  { folder, threads, rounds }: { folder: string; threads: number; rounds: number },
+  target?: number,
+): Promise<Row[]> {
+  const { model } = importStateDict(benchNetwork(name).weights, `${name}_256x192`);
+  const { onnx } = toOnnx(model);
+  const modelFile = join(folder, `${name}.onnx`);
+  await writeFile(modelFile, onnx);
   const pose = async (count: number): Promise<number> => {
     const out = await mkdtemp(join(folder, "out-"));
-    const options = [
-      "--model",
-      modelFile,
-      "--out",
-      out,
-      "--threads",
-      `${threads}`,
-      "--device",
-      "cpu",
-      "--draw",
-      draw,
-    ];
+    const options = ["--model", modelFile, "--out", out, "--threads", `${threads}`, "--device", "cpu"];
     return processTime([COMMAND, "pose", ...pictures.slice(0, count), ...options]);
   };
-  const [whole, network] = (await compare(
-    [
-      {
-        name: "pose",
-        run: async () => [((await pose(LONG)) - (await pose(SHORT))) / (LONG - SHORT)],
-      },
-      { name: "session", run: timed(() => session.run({ input })) },
-    ],
-    { rounds, count: 20, warmUp: 0 },
-  )) as [number, number];
+  const input = benchInput(1);
+  const session = await openSession(onnx, { device: "cpu", threads });
+  const pool = await openPoolCompetitor("pool", onnx, input, threads);
+  const whole = {
+    name: "pose",
+    run: async () => [((await pose(LONG)) - (await pose(SHORT))) / (LONG - SHORT)],
+  };
+  const alone = { name: "session", run: timed(() => session.run({ input })) };
+  const times = await compare([whole, alone, pool], { rounds, count: 24, warmUp: 0 });
+  const [ours, one, sideBySide] = times as [number, number, number];
   await session.dispose();
-  const what = draw === "none" ? "JSON alone" : "drawn JPEG and JSON";
-  // The target is at most 1.15 times the network's time.
-  return row(
-    `hrnet pose per picture, ${what}, against its network alone (W32)`,
-    whole,
-    network,
-    "ms",
-    1 / 1.15,
-  );
+  await pool.close();
+  const what = `hrnet pose per picture, drawn (${name})`;
+  return [
+    row(`${what}, against its session (${threadsOf(threads)})`, ours, one, "ms", target),
+    row(`${what}, against ${threads} sessions side by side`, ours, sideBySide, "ms"),
+  ];
 }
 
 /** Starting the command against starting Node.js. */
@@ -106,10 +98,12 @@ async function startRows() {
 export async function commandRows(threads: number, rounds: number): Promise<Group> {
   const folder = await mkdtemp(join(tmpdir(), "hrnet-bench-"));
   try {
-    const poseRounds = Math.max(3, Math.ceil(rounds / 2));
+    const pictures = await drawPictures(folder);
+    const settings = { folder, threads, rounds: Math.max(3, Math.ceil(rounds / 2)) };
     const rows = [
-      await poseRow(folder, threads, poseRounds, "jpg"),
-      await poseRow(folder, threads, poseRounds, "none"),
+      // The target is at most 1.15 times the network's time.
+      ...(await poseRow("hrnet-w32", pictures, settings, 1 / 1.15)),
+      ...(await poseRow("lite-hrnet-18", pictures, settings)),
       ...(await startRows()),
     ];
     const notes = [

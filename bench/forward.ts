@@ -1,7 +1,7 @@
 // Lite-HRNet against HRNet: both as we run them, in turns.
 
-import { compare, type Group, row, threadsOf } from "./measure.ts";
-import { benchInput, benchNetwork, openCompetitor } from "./networks.ts";
+import { compare, type Group, type Row, row, threadsOf } from "./measure.ts";
+import { benchInput, benchNetwork, openCompetitor, openPoolCompetitor } from "./networks.ts";
 
 /** Pictures in the larger batch. */
 const BATCH = 8;
@@ -31,5 +31,26 @@ export async function forwardRows(threadCounts: readonly number[], rounds: numbe
     );
     for (const { close } of competitors) await close();
   }
+  rows.push(await sideBySideRow(Math.max(...threadCounts), lite.model, large.model, rounds));
   return { rows, notes: [] };
+}
+
+/** Both networks as `hrnet pose` runs them over many pictures: a session per thread. Time per picture. */
+async function sideBySideRow(
+  threads: number,
+  lite: Uint8Array,
+  large: Uint8Array,
+  rounds: number,
+): Promise<Row> {
+  const open = (name: string, model: Uint8Array) => openPoolCompetitor(name, model, benchInput(1), threads);
+  const competitors = await Promise.all([open("lite", lite), open("w32", large)]);
+  const [one, w32] = (await compare(competitors, { rounds, count: 24, warmUp: 0 })) as [number, number];
+  for (const { close } of competitors) await close();
+  return row(
+    `Lite-HRNet-18, against HRNet-W32, per picture (${threads} sessions side by side)`,
+    one,
+    w32,
+    "ms",
+    8,
+  );
 }

@@ -6,6 +6,7 @@ import { graphToModel } from "../src/graph/onnx.ts";
 import { encodeModel } from "../src/graph/onnx-proto.ts";
 import { buildNetwork, parseNetworkConfig } from "../src/models/network.ts";
 import { VARIANTS } from "../src/models/variants.ts";
+import { openSessionPool } from "../src/runtime/session-pool.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { proceduralInput, proceduralWeight } from "../test/helpers/procedural.ts";
 import { type Competitor, timed } from "./measure.ts";
@@ -62,5 +63,28 @@ export async function openCompetitor(
     run: timed(() => session.run(feeds)),
     outputs: async () => (await session.run(feeds))["heatmaps"]!.data as Float32Array,
     close: () => session.release(),
+  };
+}
+
+/** A model in as many sessions as threads, always busy: the time per run is what streams of pictures see. */
+export async function openPoolCompetitor(
+  name: string,
+  model: Uint8Array,
+  input: Tensor,
+  threads: number,
+): Promise<Competitor & { readonly close: () => Promise<void> }> {
+  const pool = await openSessionPool(model, { device: "cpu", threads, sessions: "auto" });
+  return {
+    name,
+    run: async (count) => {
+      let left = count;
+      const start = process.hrtime.bigint();
+      const work = async (): Promise<void> => {
+        while (left-- > 0) await pool.run({ input });
+      };
+      await Promise.all(Array.from({ length: pool.size + 1 }, work));
+      return Array<number>(count).fill(Number(process.hrtime.bigint() - start) / 1e6 / count);
+    },
+    close: () => pool.dispose(),
   };
 }

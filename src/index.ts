@@ -79,6 +79,7 @@ export {
   type SessionOptions,
   type ValueSpec,
 } from "./runtime/session.ts";
+export { openSessionPool, type SessionPool, type SessionPoolOptions } from "./runtime/session-pool.ts";
 export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
 export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
 export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";

@@ -12,7 +12,7 @@ import type { PckhResult } from "../metrics/pckh.ts";
 import { OKS_NMS_THRESHOLD } from "../pose/oks-nms.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
-import { addDeviceOptions, jsonOption, numberFrom, wholeNumber } from "./options.ts";
+import { addDeviceOptions, addSessionsOption, jsonOption, numberFrom, wholeNumber } from "./options.ts";
 import { loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
 import { createProgress } from "./progress.ts";
 import { formatTable } from "./table.ts";
@@ -213,7 +213,7 @@ export function command(): Command {
     .option("--pckh-truth <file>", "MPII: gt_valid.mat, or the same as JSON")
     .option("--save-results <file>", "also write the predictions as COCO results")
     .option("--json", "figures as JSON on stdout");
-  return addDeviceOptions(addLoadOptions(verb))
+  return addSessionsOption(addDeviceOptions(addLoadOptions(verb)))
     .addHelpText(
       "after",
       `

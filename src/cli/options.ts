@@ -47,6 +47,7 @@ export function inputSize(text: string): [number, number] {
 export interface DeviceOptions {
   readonly device?: Device | "auto";
   readonly threads?: number;
+  readonly sessions?: number | "auto";
   readonly verbose?: boolean;
 }
 
@@ -60,11 +61,21 @@ export function addDeviceOptions(command: Command): Command {
     .option("--verbose", "say which device was chosen and why");
 }
 
+/** `--sessions`, for verbs that work on many pictures. */
+export function addSessionsOption(command: Command): Command {
+  return command.addOption(
+    new Option("--sessions <n>", "networks side by side on the CPU, sharing the threads")
+      .argParser((text: string) => (text === "auto" ? text : wholeNumber(1)(text)))
+      .default("auto"),
+  );
+}
+
 /** Session options of parsed device options: log lines go to stderr with `--verbose`. */
-export function sessionOptions({ device, threads, verbose }: DeviceOptions) {
+export function sessionOptions({ device, threads, sessions, verbose }: DeviceOptions) {
   return {
     ...(device && { device }),
     ...(threads !== undefined && { threads }),
+    ...(sessions !== undefined && { sessions }),
     ...(verbose && { onLog: (line: string): void => void process.stderr.write(`${line}\n`) }),
   };
 }

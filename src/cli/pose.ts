@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
-import { addDeviceOptions, numberFrom, wholeNumber } from "./options.ts";
+import { addDeviceOptions, addSessionsOption, numberFrom, wholeNumber } from "./options.ts";
 import { DRAW_FORMATS } from "./pose-output.ts";
 import { DEFAULT_OUT, type PoseCommandOptions } from "./pose-plan.ts";
 import { runPose } from "./pose-run.ts";
@@ -40,7 +40,7 @@ export function command(): Command {
         .default("refuse"),
     )
     .option("--max-pixels <n>", "refuse larger pictures (default: 64 Mi)", wholeNumber(1));
-  return addDeviceOptions(addLoadOptions(verb))
+  return addSessionsOption(addDeviceOptions(addLoadOptions(verb)))
     .addHelpText(
       "after",
       `

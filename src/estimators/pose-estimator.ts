@@ -13,8 +13,8 @@ import { OKS_NMS_THRESHOLD, oksNms } from "../pose/oks-nms.ts";
 import { rescore } from "../pose/rescore.ts";
 import { boxToCenterScale, type CenterScale, DEFAULT_PADDING } from "../pose/transforms.ts";
 import type { Person, ScoredBox } from "../pose/types.ts";
-import { openSession } from "../runtime/node.ts";
-import type { Device, ModelSession, SessionOptions } from "../runtime/session.ts";
+import type { Device } from "../runtime/session.ts";
+import { openSessionPool, type SessionPool, type SessionPoolOptions } from "../runtime/session-pool.ts";
 import { flipPermutation, type Skeleton } from "../skeleton/skeleton.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { mapAhead } from "./map-ahead.ts";
@@ -25,7 +25,7 @@ export type PersonDetector = (image: RgbImage) => readonly BoxInput[] | Promise<
 /** How a {@link PoseEstimator} works. */
 export interface PoseEstimatorOptions
   extends Omit<LoadOptions, "arch" | "config" | "outputs" | "provenance">,
-    Pick<SessionOptions, "device" | "threads" | "spinning" | "onLog"> {
+    Pick<SessionPoolOptions, "device" | "threads" | "sessions" | "spinning" | "onLog"> {
   /** Also run the mirrored crop and average (twice the time, a little more accurate). Default false. */
   readonly flipTest?: boolean | undefined;
   /** Crops per run of the network. Default 16; memory grows with it. */
@@ -41,7 +41,7 @@ export interface PoseEstimatorOptions
   readonly oksThreshold?: number | undefined;
   /** How pictures are decoded. */
   readonly decode?: DecodeOptions | undefined;
-  /** Pictures decoded ahead of the network in {@link PoseEstimator.stream}. Default 2. */
+  /** Pictures decoded ahead of the network in {@link PoseEstimator.stream}. Default: one more than there are sessions. */
   readonly ahead?: number | undefined;
 }
 
@@ -90,13 +90,13 @@ const DEFAULT_BATCH = 16;
 export class PoseEstimator implements AsyncDisposable, Disposable {
   readonly description: ModelDescription;
   readonly skeleton: Skeleton;
-  readonly #session: ModelSession;
+  readonly #session: SessionPool;
   readonly #codec: HeatmapCodec;
   readonly #options: PoseEstimatorOptions;
   readonly #table: NormalizationTable;
   readonly #permutation: readonly number[];
 
-  private constructor(model: RunnableModel, session: ModelSession, options: PoseEstimatorOptions) {
+  private constructor(model: RunnableModel, session: SessionPool, options: PoseEstimatorOptions) {
     const { description } = model;
     const { codec, skeleton } = requirePose(description);
     this.description = description;
@@ -112,7 +112,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
    * Opens a model.
    * @param source an `.onnx` of `hrnet export`, a checkpoint (`.pth`, `.safetensors`), the name of a published one, or a
    * model already in memory
-   * @throws HRNetError as `loadRunnable` and `openSession` do; `invalid-model` when it is no pose network.
+   * @throws HRNetError as `loadRunnable` and `openSessionPool` do; `invalid-model` when it is no pose network.
    */
   static async load(
     source: string | RunnableModel,
@@ -127,11 +127,12 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     }
     const model = typeof source === "string" ? await loadRunnable(source, options) : source;
     requirePose(model.description);
-    const { device, threads, spinning, onLog } = options;
-    const session = await openSession(model.onnx, {
+    const { device, threads, sessions, spinning, onLog } = options;
+    const session = await openSessionPool(model.onnx, {
       transfer: typeof source === "string", // nobody else has these bytes
       ...(device && { device }),
       ...(threads !== undefined && { threads }),
+      ...(sessions !== undefined && { sessions }),
       ...(spinning !== undefined && { spinning }),
       ...(onLog && { onLog }),
     });
@@ -172,7 +173,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     items: Iterable<T> | AsyncIterable<T>,
     options: Pick<EstimateOptions, "signal"> = {},
   ): AsyncGenerator<PoseResult<T>> {
-    const { ahead = 2 } = this.#options;
+    const { size } = this.#session;
+    const { ahead = size + 1 } = this.#options;
     const { signal } = options;
     const failed = (
       item: T,
@@ -193,8 +195,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       }
     };
     const decoded = mapAhead(items, ahead, decode, signal);
-    // One picture waits in the session's queue while another runs, so that the network is never idle.
-    yield* mapAhead(decoded, 1, async (entry): Promise<PoseResult<T>> => {
+    // One picture waits in the queue while others run, so that no session is ever idle.
+    yield* mapAhead(decoded, size, async (entry): Promise<PoseResult<T>> => {
       if ("error" in entry || "persons" in entry) return entry;
       const { item, index, image, boxes } = entry;
       try {
@@ -224,10 +226,12 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     const detected = boxes === undefined && detector !== undefined;
     const given = boxes ?? (detector ? await detector(image) : [[0, 0, image.width, image.height] as const]);
     const scored = checkBoxes(given, [image.width, image.height]);
-    // An extra network pass runs while the next batch is cropped.
+    // The network runs while the next batch is cropped; several sessions share the persons.
+    const { size } = this.#session;
+    const limit = flipTest ? Math.max(1, batchSize >> 1) : batchSize;
     const results = mapAhead(
-      chunks(scored, flipTest ? Math.max(1, batchSize >> 1) : batchSize),
-      1,
+      chunks(scored, Math.min(limit, Math.max(1, Math.ceil(scored.length / size)))),
+      size,
       async (chunk) => {
         const batch = this.#crop(image, chunk);
         const outputs = await this.#session.run(

@@ -25,7 +25,8 @@ export async function encodeImage(image: RgbImage, format: EncodedFormat, qualit
         return await pipeline.png({ compressionLevel: 6 }).toBuffer();
       case "jpeg":
         return await pipeline
-          .jpeg({ quality, chromaSubsampling: quality >= 90 ? "4:4:4" : "4:2:0" })
+          // Standard Huffman tables: half the time for files a few per cent larger.
+          .jpeg({ quality, chromaSubsampling: quality >= 90 ? "4:4:4" : "4:2:0", optimiseCoding: false })
           .toBuffer();
       case "webp":
         return await pipeline.webp({ quality }).toBuffer();

@@ -49,6 +49,19 @@ describe("estimate", () => {
     expect(await estimator.estimate(png)).toEqual(await estimator.estimate(image));
   });
 
+  test("sessions side by side give the same persons in the same order", async () => {
+    const expected = await estimator.estimate(image, { boxes: BOXES });
+    const shared = await withOptions({ sessions: 3, threads: 3 }, (other) =>
+      other.estimate(image, { boxes: BOXES }),
+    );
+    expect(shared.map(({ box }) => box)).toEqual(BOXES);
+    shared.forEach(({ keypoints }, n) => {
+      keypoints.forEach(({ x, y }, k) => {
+        expect([x, y]).toEqual([expected[n]!.keypoints[k]!.x, expected[n]!.keypoints[k]!.y]);
+      });
+    });
+  });
+
   test("batches of any size give the same persons", async () => {
     const expected = await estimator.estimate(image, { boxes: BOXES });
     const batched = await withOptions({ batchSize: 2 }, (other) => other.estimate(image, { boxes: BOXES }));

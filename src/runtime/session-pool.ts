@@ -1,0 +1,101 @@
+// Several sessions of one model side by side. A second thread inside a session gains little when kernels are small;
+// a second session with a thread of its own doubles the pictures per second.
+
+import { HRNetError } from "../errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { openSession } from "./node.ts";
+import type { ModelSession, RunOptions, SessionOptions } from "./session.ts";
+import { availableCpus } from "./threads.ts";
+
+/** Sessions of one model that share its runs. */
+export interface SessionPool extends ModelSession {
+  /** How many runs are done at the same time. */
+  readonly size: number;
+}
+
+/** How a pool is opened. */
+export interface SessionPoolOptions extends SessionOptions {
+  /**
+   * Sessions on the CPU, sharing `threads`; elsewhere there is one. `1` (default) answers a single run soonest; `auto`
+   * does most runs per second: a session per thread, as long as the copies of the model stay within 1 GiB.
+   */
+  readonly sessions?: number | "auto";
+}
+
+/** Memory that the copies of a model may take. */
+const MAX_COPIES_BYTES = 2 ** 30;
+
+/**
+ * Opens a model as a pool. Runs go to the session that has fewest waiting.
+ * @param model the bytes of an `.onnx` file
+ * @throws HRNetError as {@link openSession}; `usage` for a number of sessions that is no whole number from 1
+ */
+export async function openSessionPool(
+  model: Uint8Array,
+  options: SessionPoolOptions = {},
+): Promise<SessionPool> {
+  const { sessions = 1, threads = availableCpus(), transfer = false, ...rest } = options;
+  if (sessions !== "auto" && (!Number.isInteger(sessions) || sessions < 1)) {
+    throw new HRNetError(
+      "usage",
+      `sessions was given as ${sessions}; it must be auto or a whole number from 1.`,
+    );
+  }
+  const fitting = Math.max(1, Math.floor(MAX_COPIES_BYTES / model.byteLength));
+  const wanted = sessions === "auto" ? Math.min(threads, fitting) : sessions;
+  const shared = { ...rest, threads: Math.max(1, Math.floor(threads / wanted)) };
+  const first = await openSession(model, { ...shared, transfer: transfer && wanted === 1 });
+  const members = [first];
+  if (first.device === "cpu") {
+    // What is to be said of the device was said by the first.
+    const quiet = { ...shared, onLog: () => {}, device: first.device };
+    try {
+      while (members.length < wanted) members.push(await openSession(model, quiet));
+    } catch (error) {
+      await Promise.all(members.map((member) => member.dispose()));
+      throw error;
+    }
+    if (wanted > 1) options.onLog?.(`${wanted} sessions side by side`);
+  }
+  return new Pool(members);
+}
+
+class Pool implements SessionPool {
+  readonly inputs: ModelSession["inputs"];
+  readonly outputs: ModelSession["outputs"];
+  readonly device: ModelSession["device"];
+  readonly metadata: ModelSession["metadata"];
+  readonly size: number;
+  readonly #members: readonly ModelSession[];
+  /** Runs given to each session and not finished. */
+  readonly #pending: number[];
+
+  constructor(members: readonly ModelSession[]) {
+    const first = members[0]!;
+    this.inputs = first.inputs;
+    this.outputs = first.outputs;
+    this.device = first.device;
+    this.metadata = first.metadata;
+    this.size = members.length;
+    this.#members = members;
+    this.#pending = members.map(() => 0);
+  }
+
+  async run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>> {
+    const freest = this.#pending.indexOf(Math.min(...this.#pending));
+    this.#pending[freest]! += 1;
+    try {
+      return await this.#members[freest]!.run(feeds, options);
+    } finally {
+      this.#pending[freest]! -= 1;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.dispose()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
