@@ -41,7 +41,7 @@ export interface PoseEstimatorOptions
   readonly oksThreshold?: number | undefined;
   /** How pictures are decoded. */
   readonly decode?: DecodeOptions | undefined;
-  /** Pictures decoded ahead of the network in {@link PoseEstimator.stream}. Default: one more than there are sessions. */
+  /** Pictures decoded ahead of the network in {@link PoseEstimator.stream}. Default: one more than there are sessions, at most 4. */
   readonly ahead?: number | undefined;
 }
 
@@ -174,7 +174,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     options: Pick<EstimateOptions, "signal"> = {},
   ): AsyncGenerator<PoseResult<T>> {
     const { size } = this.#session;
-    const { ahead = size + 1 } = this.#options;
+    // libuv decodes four at a time; more would only hold memory.
+    const { ahead = Math.min(size + 1, 4) } = this.#options;
     const { signal } = options;
     const failed = (
       item: T,
