@@ -57,7 +57,10 @@ export async function compare(
 ): Promise<number[]> {
   const times = competitors.map(() => [] as number[]);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, { run }] of competitors.entries()) {
+    // Every other round goes backwards: who follows whom must not decide.
+    for (let turn = 0; turn < competitors.length; turn++) {
+      const index = round % 2 === 0 ? turn : competitors.length - 1 - turn;
+      const { run } = competitors[index]!;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       times[index]!.push(...(await run(warmUp + count)).slice(warmUp));
     }
