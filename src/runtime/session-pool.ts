@@ -7,7 +7,10 @@ import { openSession } from "./node.ts";
 import type { ModelSession, RunOptions, SessionOptions } from "./session.ts";
 import { availableCpus } from "./threads.ts";
 
-/** Sessions of one model that share its runs. */
+/**
+ * Sessions of one model that share its runs. Unlike those of a single session, the feeds of a run must stay as they are
+ * until it is done: it may wait for a session first.
+ */
 export interface SessionPool extends ModelSession {
   /** How many runs are done at the same time. */
   readonly size: number;
@@ -26,7 +29,7 @@ export interface SessionPoolOptions extends SessionOptions {
 const MAX_COPIES_BYTES = 2 ** 30;
 
 /**
- * Opens a model as a pool. Runs go to the session that has fewest waiting.
+ * Opens a model as a pool. A run is done by the session that is free first.
  * @param model the bytes of an `.onnx` file
  * @throws HRNetError as {@link openSession}; `usage` for a number of sessions that is no whole number from 1
  */
@@ -60,6 +63,12 @@ export async function openSessionPool(
   return new Pool(members);
 }
 
+/** A run that waits for a session. */
+interface Waiting {
+  readonly resolve: (session: ModelSession) => void;
+  readonly reject: (error: HRNetError) => void;
+}
+
 class Pool implements SessionPool {
   readonly inputs: ModelSession["inputs"];
   readonly outputs: ModelSession["outputs"];
@@ -67,8 +76,10 @@ class Pool implements SessionPool {
   readonly metadata: ModelSession["metadata"];
   readonly size: number;
   readonly #members: readonly ModelSession[];
-  /** Runs given to each session and not finished. */
-  readonly #pending: number[];
+  readonly #idle: ModelSession[];
+  /** One queue for all: a run given to one session beforehand would wait while another is idle. */
+  readonly #waiting: Waiting[] = [];
+  #disposed = false;
 
   constructor(members: readonly ModelSession[]) {
     const first = members[0]!;
@@ -78,24 +89,60 @@ class Pool implements SessionPool {
     this.metadata = first.metadata;
     this.size = members.length;
     this.#members = members;
-    this.#pending = members.map(() => 0);
+    this.#idle = [...members];
   }
 
-  async run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>> {
-    const freest = this.#pending.indexOf(Math.min(...this.#pending));
-    this.#pending[freest]! += 1;
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    options: RunOptions = {},
+  ): Promise<Record<string, Tensor>> {
+    // One session has a queue of its own. It also says what is wrong with a cancelled run, or one after dispose.
+    if (this.size === 1 || options.signal?.aborted || this.#disposed) {
+      return this.#members[0]!.run(feeds, options);
+    }
+    const session = this.#idle.pop() ?? (await this.#freed(options.signal));
     try {
-      return await this.#members[freest]!.run(feeds, options);
+      return await session.run(feeds, options);
     } finally {
-      this.#pending[freest]! -= 1;
+      const next = this.#waiting.shift();
+      if (next) next.resolve(session);
+      else this.#idle.push(session);
     }
   }
 
   async dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const { reject } of this.#waiting.splice(0)) {
+      reject(new HRNetError("aborted", "The sessions were disposed of before the run began."));
+    }
     await Promise.all(this.#members.map((member) => member.dispose()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  /** The next session that has nothing left to do. */
+  #freed(signal: AbortSignal | undefined): Promise<ModelSession> {
+    return new Promise((resolve, reject) => {
+      const entry: Waiting = {
+        resolve: (session) => {
+          signal?.removeEventListener("abort", abort);
+          resolve(session);
+        },
+        reject: (error) => {
+          signal?.removeEventListener("abort", abort);
+          reject(error);
+        },
+      };
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+        entry.reject(
+          new HRNetError("aborted", "The run was cancelled by the caller.", { cause: signal?.reason }),
+        );
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#waiting.push(entry);
+    });
   }
 }

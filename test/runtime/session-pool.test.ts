@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openSession } from "../../src/runtime/node.ts";
 import { openSessionPool } from "../../src/runtime/session-pool.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
-import { ADD } from "./models.ts";
+import { ADD, SLOW, slowFeeds } from "./models.ts";
 
 const feeds = (n: number) => ({
   a: tensor("float32", [1, 3], Float32Array.of(n, n + 1, n + 2)),
@@ -39,6 +39,24 @@ describe("a pool of two", async () => {
     await expect(pool.run({})).rejects.toMatchObject({ code: "invalid-shape" });
     expect(Array.from((await pool.run(feeds(1)))["y"]!.data as Float32Array)).toEqual([11, 22, 33]);
   });
+});
+
+test("a run that waits for a session can be cancelled, and ends with the pool", async () => {
+  const pool = await openSessionPool(SLOW, { device: "cpu", threads: 2, sessions: 2 });
+  const begun = [pool.run(slowFeeds()), pool.run(slowFeeds())];
+  const abort = new AbortController();
+  const waiting = pool.run(slowFeeds(), { signal: abort.signal });
+  abort.abort();
+  await expect(waiting).rejects.toMatchObject({ code: "aborted" });
+  await expect(pool.run(slowFeeds(), { signal: abort.signal })).rejects.toMatchObject({ code: "aborted" });
+  // The sessions go on: both runs and one more come back.
+  expect(await Promise.all([...begun, pool.run(slowFeeds())])).toHaveLength(3);
+
+  const left = [0, 1, 2, 3].map(() => pool.run(slowFeeds()));
+  const [outcomes] = await Promise.all([Promise.allSettled(left), pool.dispose()]);
+  for (const outcome of outcomes) {
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "aborted" } });
+  }
 });
 
 test("one session by default, as many as threads with auto, none below one", async () => {
