@@ -45,8 +45,9 @@ export async function openSessionPool(
     );
   }
   const fitting = Math.max(1, Math.floor(MAX_COPIES_BYTES / model.byteLength));
-  const wanted = sessions === "auto" ? Math.min(threads, fitting) : sessions;
-  const shared = { ...rest, threads: Math.max(1, Math.floor(threads / wanted)) };
+  const wanted = sessions === "auto" ? Math.min(Math.floor(threads), fitting) : sessions;
+  // A wrong number of threads is left for the first session to refuse.
+  const shared = { ...rest, threads: wanted > 1 ? Math.max(1, Math.floor(threads / wanted)) : threads };
   const first = await openSession(model, { ...shared, transfer: transfer && wanted === 1 });
   const members = [first];
   if (first.device === "cpu") {

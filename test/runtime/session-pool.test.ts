@@ -67,6 +67,9 @@ test("one session by default, as many as threads with auto, none below one", asy
   for (const sessions of [0, 1.5, Number.NaN]) {
     await expect(openSessionPool(ADD, { sessions })).rejects.toMatchObject({ code: "usage" });
   }
+  for (const sessions of [1, "auto"] as const) {
+    await expect(openSessionPool(ADD, { sessions, threads: 0 })).rejects.toMatchObject({ code: "usage" });
+  }
 });
 
 test("after dispose every run is refused", async () => {
