@@ -1,6 +1,7 @@
 // Our graph as an ONNX model, and back.
 
 import { HRNetError } from "../errors.ts";
+import { bytesOf, type Tensor } from "../tensor/tensor.ts";
 import { createGraph, type Graph } from "./graph.ts";
 import { type AttributeProto, AttributeType, type ModelProto, type ValueInfoProto } from "./onnx-messages.ts";
 import { DATA_TYPE_OF, dtypeOf, tensorFromProto, tensorToProto } from "./onnx-proto.ts";
@@ -52,6 +53,8 @@ function valueInfo(name: string, value: Value): ValueInfoProto {
 class Names {
   readonly #names = new Map<Value, string>();
   readonly #taken = new Set<string>();
+  /** For names wanted more than once the number that was given last. */
+  readonly #last = new Map<string, number>();
 
   /** Names `value` `wanted`, or `wanted_2`, … */
   give(value: Value, wanted: string): string {
@@ -64,10 +67,24 @@ class Names {
 
   unique(wanted: string): string {
     let name = wanted;
-    for (let n = 2; this.#taken.has(name); n++) name = `${wanted}_${n}`;
+    let number = this.#last.get(wanted) ?? 1;
+    while (this.#taken.has(name)) name = `${wanted}_${++number}`;
+    this.#last.set(wanted, number);
     this.#taken.add(name);
     return name;
   }
+}
+
+/** Lists of integers up to this length are written once for all their uses. */
+const MAX_SHARED = 64;
+
+/**
+ * What constants that may be written as one have in common; `undefined` for those that stay apart. Lists of floats do: batch
+ * normalisation in training writes its statistics over them.
+ */
+function sharingKey({ dtype, shape, data }: Tensor): string | undefined {
+  const sharable = shape.length === 0 || (dtype === "int64" && data.length <= MAX_SHARED);
+  return sharable ? `${dtype}[${shape.join()}] ${bytesOf(data).join()}` : undefined;
 }
 
 /** What {@link graphToModel} writes beside the graph. */
@@ -96,6 +113,14 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
   });
 
   const initializer = new Map<Value, ReturnType<typeof tensorToProto>>();
+  const shared = new Map<string, Value>();
+  /** The constant that is written for `value`: the first of those that may be written as one. */
+  const representative = (value: Value): Value => {
+    const key = sharingKey(value.data!);
+    const first = key === undefined ? undefined : shared.get(key);
+    if (key !== undefined && !first) shared.set(key, value);
+    return first ?? value;
+  };
   const nameOf = (value: Value | undefined): string => {
     if (!value) return "";
     if (value.kind === "parameter") {
@@ -105,8 +130,9 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
       );
     }
     if (value.kind === "constant") {
-      const name = names.give(value, "constant");
-      if (!initializer.has(value)) initializer.set(value, tensorToProto(name, value.data!));
+      const written = representative(value);
+      const name = names.give(written, "constant");
+      if (!initializer.has(written)) initializer.set(written, tensorToProto(name, written.data!));
       return name;
     }
     return names.give(value, "value");

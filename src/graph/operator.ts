@@ -1,5 +1,5 @@
 // What an operator is: its ONNX identity, its shape rule, its cost, and how its result is computed from constants.
-// A family of operators is one file under ops/; an operator's gradient will stand in the same object.
+// A family of operators is one file under ops/; an operator's gradient stands in the same object.
 
 import { HRNetError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -13,6 +13,15 @@ export type Attributes = Readonly<Record<string, number | readonly number[] | st
 
 /** Inputs as a rule sees them: optional ones may be missing. */
 export type Inputs = readonly (Value | undefined)[];
+
+/** What a gradient rule is given. */
+export interface Backward {
+  readonly node: Node;
+  /** ∂loss/∂output for each output; `undefined` where the loss does not depend on it. At least one is there. */
+  readonly gradients: readonly (Value | undefined)[];
+  /** For each input whether its gradient is asked for; others may be left out of the result. */
+  readonly wanted: readonly boolean[];
+}
 
 /** An ONNX operator, as a value. */
 export interface Operator {
@@ -30,7 +39,15 @@ export interface Operator {
   readonly macs?: (node: Node) => number;
   /** The result for constant inputs; absent where folding is never needed. */
   readonly evaluate?: (inputs: readonly (Tensor | undefined)[], attributes: Attributes) => Tensor[];
+  /** ∂loss/∂input for each input, in terms of other operators; absent where nothing can be trained through it. */
+  readonly gradient?: (backward: Backward) => readonly (Value | undefined)[];
 }
+
+/**
+ * Domain of operators that only training graphs have before they are lowered (passes/lower.ts): each stands for several
+ * ways to compute one thing, of which the device decides.
+ */
+export const TRAINING_DOMAIN = "hrnet.training";
 
 const registry = new Map<string, Operator>();
 
@@ -45,6 +62,9 @@ export function defineOperator(definition: Omit<Operator, "domain"> & { domain?:
 export function findOperator(type: string, domain: string): Operator | undefined {
   return registry.get(`${domain === "ai.onnx" ? "" : domain}:${type}`);
 }
+
+/** Every operator that is registered; all there are once operators.ts is loaded. */
+export const registeredOperators = (): readonly Operator[] => [...registry.values()];
 
 /** Uses `operator` on `inputs`; returns all its outputs. `name` is the path of the module that asks. */
 export function emit(

@@ -1,5 +1,6 @@
 // Every operator family, so that reading a model knows them all.
 
+import "./ops/broadcast.ts";
 import "./ops/cast.ts";
 import "./ops/conv.ts";
 import "./ops/elementwise.ts";
@@ -7,6 +8,7 @@ import "./ops/linear.ts";
 import "./ops/normalization.ts";
 import "./ops/pool.ts";
 import "./ops/resize.ts";
+import "./ops/scatter.ts";
 import "./ops/shape.ts";
 
-export { findOperator } from "./operator.ts";
+export { findOperator, registeredOperators } from "./operator.ts";

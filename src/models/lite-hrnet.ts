@@ -179,8 +179,10 @@ function fuse(scope: Scope, mode: LiteHRNetConfig["fuse"], xs: readonly Value[])
   const row = (i: number, first: Value): Value => {
     const terms = xs.map((x, j) => {
       const source = j === 0 ? first : x;
-      const term = i === j ? source : exchange(scope.child("fuse_layers", i, j), source, xs[i]!, i, j);
-      return j === 0 && mode === "released" ? scale(term, 2) : term;
+      const twice = j === 0 && mode === "released";
+      const layers = scope.child("fuse_layers", i, j).called(twice ? 2 : 1);
+      const term = i === j ? source : exchange(layers, source, xs[i]!, i, j);
+      return twice ? scale(term, 2) : term;
     });
     return terms.reduce((sum, term) => add(sum, term));
   };

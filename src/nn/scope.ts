@@ -13,6 +13,8 @@ export interface ParameterInfo {
   readonly init: Initializer;
   /** Whether training changes it by gradient; false for running statistics and counters. */
   readonly trainable: boolean;
+  /** How often one forward pass of the original code calls the module it belongs to: running statistics move as often. */
+  readonly calls: number;
 }
 
 /** All parameters and buffers of a network by state-dict key, in order of creation. */
@@ -22,15 +24,26 @@ export type ParameterMap = Map<string, ParameterInfo>;
 export class Scope {
   readonly parameters: ParameterMap;
   readonly path: string;
+  readonly #calls: number;
 
-  constructor(parameters: ParameterMap = new Map(), path = "") {
+  constructor(parameters: ParameterMap = new Map(), path = "", calls = 1) {
     this.parameters = parameters;
     this.path = path;
+    this.#calls = calls;
   }
 
   /** The scope `names` below this one: `scope.child("branches", 0)`. */
   child(...names: (string | number)[]): Scope {
-    return new Scope(this.parameters, [this.path, ...names].filter((name) => name !== "").join("."));
+    return new Scope(
+      this.parameters,
+      [this.path, ...names].filter((name) => name !== "").join("."),
+      this.#calls,
+    );
+  }
+
+  /** This scope for modules that the original code calls `calls` times in one forward pass, each time on the same input. */
+  called(calls: number): Scope {
+    return new Scope(this.parameters, this.path, calls);
   }
 
   /** A trainable parameter. */
@@ -58,7 +71,7 @@ export class Scope {
       );
     }
     const value = parameter(key, dtype, shape);
-    this.parameters.set(key, { value, init, trainable });
+    this.parameters.set(key, { value, init, trainable, calls: this.#calls });
     return value;
   }
 }

@@ -10,6 +10,7 @@ export const Cast = defineOperator({
   type: "Cast",
   attributeKinds: { to: "int" },
   infer: (inputs, attributes) => [{ dtype: dtypeOf(numberOf(attributes, "to", 0)), shape: inputs[0]!.shape }],
+  gradient: ({ node, gradients: [dy] }) => [cast(dy!, node.inputs[0]!.dtype)],
 });
 
 /** x as `dtype`; x itself when it already is. */

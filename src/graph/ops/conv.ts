@@ -8,8 +8,10 @@ import {
   intsOf,
   numberOf,
   shapeError,
+  TRAINING_DOMAIN,
 } from "../operator.ts";
 import type { Dim, Node, Value } from "../value.ts";
+import { knownShape, reduceSum } from "./broadcast.ts";
 
 /** What a 2-D convolution is told. `pads` is [top, left, bottom, right]. */
 export interface ConvOptions {
@@ -85,6 +87,14 @@ export const Conv = defineOperator({
     const [, inPerGroup, kh, kw] = node.inputs[1]!.shape as [number, number, number, number];
     return out * h * w * inPerGroup * kh * kw;
   },
+  gradient({ node, gradients: [dy], wanted }) {
+    const [x, weight] = node.inputs as readonly Value[];
+    return [
+      wanted[0] ? convInputGradient(dy!, weight!, x!, node.attributes, node.name) : undefined,
+      wanted[1] ? convWeightGradient(x!, dy!, weight!, node.attributes, node.name) : undefined,
+      wanted[2] ? reduceSum(dy!, [0, 2, 3], false) : undefined,
+    ];
+  },
 });
 
 /** ONNX ConvTranspose. Output size per axis: (in − 1)·stride − pads + k + output_padding; weight is I×O/group×kh×kw. */
@@ -117,7 +127,51 @@ export const ConvTranspose = defineOperator({
     const [, outPerGroup, kh, kw] = node.inputs[1]!.shape as [number, number, number, number];
     return inChannels * h * w * outPerGroup * kh * kw;
   },
+  // A transposed convolution is the adjoint of the convolution with the same weight, so its adjoint is that convolution.
+  gradient({ node, gradients: [dy], wanted }) {
+    const [x, weight] = node.inputs as readonly Value[];
+    const { output_padding: _, ...attributes } = node.attributes;
+    return [
+      wanted[0] ? emitOne(Conv, [dy, weight], attributes, node.name) : undefined,
+      wanted[1] ? convWeightGradient(dy!, x!, weight!, attributes, node.name) : undefined,
+      wanted[2] ? reduceSum(dy!, [0, 2, 3], false) : undefined,
+    ];
+  },
 });
+
+/**
+ * ∂L/∂X of a convolution from ∂L/∂Y (input 0) and its weight (input 1); attributes are the convolution's and `shape`, that of
+ * X. To be lowered.
+ */
+export const ConvInputGradient = defineOperator({
+  type: "ConvInputGradient",
+  domain: TRAINING_DOMAIN,
+  minInputs: 2,
+  attributeKinds: { ...CONV_ATTRIBUTES, shape: "ints" },
+  infer: (inputs, attributes) => [{ dtype: inputs[0]!.dtype, shape: intsOf(attributes, "shape", []) }],
+});
+
+/**
+ * ∂L/∂W of a convolution from X (input 0) and ∂L/∂Y (input 1); attributes are the convolution's and `shape`, that of W.
+ * To be lowered.
+ */
+export const ConvWeightGradient = defineOperator({
+  type: "ConvWeightGradient",
+  domain: TRAINING_DOMAIN,
+  minInputs: 2,
+  attributeKinds: { ...CONV_ATTRIBUTES, shape: "ints" },
+  infer: (inputs, attributes) => [{ dtype: inputs[0]!.dtype, shape: intsOf(attributes, "shape", []) }],
+});
+
+function convInputGradient(dy: Value, weight: Value, x: Value, attributes: Attributes, name: string): Value {
+  const shape = knownShape("Conv", x);
+  return emitOne(ConvInputGradient, [dy, weight], { ...attributes, shape }, name);
+}
+
+function convWeightGradient(x: Value, dy: Value, weight: Value, attributes: Attributes, name: string): Value {
+  const shape = knownShape("Conv", weight);
+  return emitOne(ConvWeightGradient, [x, dy], { ...attributes, shape }, name);
+}
 
 function attributesOf(weight: Value, options: ConvOptions): Attributes {
   return {

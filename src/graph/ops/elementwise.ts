@@ -2,20 +2,16 @@
 
 import { HRNetError } from "../../errors.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor/tensor.ts";
-import { defineOperator, emitOne, type Inputs, type Operator, shapeError } from "../operator.ts";
-import { constant, type Dim, type Shape, type Value, type ValueType } from "../value.ts";
-
-/** The shape that two shapes of the inputs `inputs` of a `type` broadcast to (NumPy rule). */
-export function broadcastShapes(type: string, inputs: Inputs, a: Shape, b: Shape): Dim[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, axis) => {
-    const left = a[axis - rank + a.length] ?? 1;
-    const right = b[axis - rank + b.length] ?? 1;
-    if (left === right || right === 1) return left;
-    if (left === 1) return right;
-    throw shapeError(type, inputs, `shapes must broadcast; axis ${axis} has ${left} and ${right}`);
-  });
-}
+import {
+  type Backward,
+  defineOperator,
+  emitOne,
+  type Inputs,
+  type Operator,
+  shapeError,
+} from "../operator.ts";
+import { constant, type Value, type ValueType } from "../value.ts";
+import { broadcastShapes, sumTo } from "./broadcast.ts";
 
 function inferBinary(type: string) {
   return (inputs: Inputs): ValueType[] => {
@@ -67,54 +63,167 @@ function evaluateBinary(f: (a: number, b: number) => number) {
   };
 }
 
-function binary(type: string, f: (a: number, b: number) => number): Operator {
+/** Gradients of an elementwise operator of two inputs from those by element, summed where an input was broadcast. */
+function binaryGradient(
+  byElement: (dy: Value, a: Value, b: Value, y: Value) => readonly [() => Value, () => Value],
+) {
+  return ({ node, gradients: [dy], wanted }: Backward): (Value | undefined)[] => {
+    const [a, b] = node.inputs as [Value, Value];
+    const parts = byElement(dy!, a, b, node.outputs[0]!);
+    return [a, b].map((value, index) => (wanted[index] ? sumTo(parts[index]!(), value.shape) : undefined));
+  };
+}
+
+function binary(
+  type: string,
+  f: (a: number, b: number) => number,
+  gradient: Operator["gradient"] & {},
+): Operator {
   return defineOperator({
     type,
     minInputs: 2,
     attributeKinds: {},
     infer: inferBinary(type),
     evaluate: evaluateBinary(f),
+    gradient,
   });
 }
 
-function unary(type: string): Operator {
+/** An operator of one input whose gradient is `byElement` of ∂loss/∂y, x and y. */
+function unary(type: string, byElement: (dy: Value, x: Value, y: Value) => Value | undefined): Operator {
   return defineOperator({
     type,
     attributeKinds: {},
     infer: (inputs) => [{ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape }],
+    gradient: ({ node, gradients: [dy] }) => [byElement(dy!, node.inputs[0]!, node.outputs[0]!)],
   });
 }
 
-/** A value as it is, under another name: what a graph output that is an input or a constant needs. */
-export const Identity: Operator = unary("Identity");
-/** ONNX Add. */
-export const Add: Operator = binary("Add", (a, b) => a + b);
-/** ONNX Mul. */
-export const Mul: Operator = binary("Mul", (a, b) => a * b);
-/** ONNX Relu. */
-export const Relu: Operator = unary("Relu");
-/** ONNX Sigmoid. */
-export const Sigmoid: Operator = unary("Sigmoid");
+/** A comparison of two inputs, as 0 and 1. */
+function comparison(type: string): Operator {
+  return defineOperator({
+    type,
+    minInputs: 2,
+    attributeKinds: {},
+    infer: (inputs) => inferBinary(type)(inputs).map(({ shape }) => ({ dtype: "bool", shape })),
+  });
+}
 
-/** Clip(x, min, max); min and max are scalar inputs. */
+const scalar = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
+
+/** A value as it is, under another name: what a graph output that is an input or a constant needs. */
+export const Identity: Operator = unary("Identity", (dy) => dy);
+/** ONNX Add. */
+export const Add: Operator = binary(
+  "Add",
+  (a, b) => a + b,
+  binaryGradient((dy) => [() => dy, () => dy]),
+);
+/** ONNX Sub. */
+export const Sub: Operator = binary(
+  "Sub",
+  (a, b) => a - b,
+  binaryGradient((dy) => [() => dy, () => neg(dy)]),
+);
+/** ONNX Mul. */
+export const Mul: Operator = binary(
+  "Mul",
+  (a, b) => a * b,
+  binaryGradient((dy, a, b) => [() => mul(dy, b), () => mul(dy, a)]),
+);
+/** ONNX Div. ∂(a/b)/∂b = −(a/b)/b. */
+export const Div: Operator = binary(
+  "Div",
+  (a, b) => a / b,
+  binaryGradient((dy, _, b, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]),
+);
+/** ONNX Greater: 1 where a > b. */
+export const Greater: Operator = comparison("Greater");
+/** ONNX Less: 1 where a < b. */
+export const Less: Operator = comparison("Less");
+/** ONNX Neg. */
+export const Neg: Operator = unary("Neg", (dy) => neg(dy));
+/** ONNX Sqrt. ∂√x/∂x = ½/√x. */
+export const Sqrt: Operator = unary("Sqrt", (dy, _, y) => scale(div(dy, y), 0.5));
+/** ONNX Exp. */
+export const Exp: Operator = unary("Exp", (dy, _, y) => mul(dy, y));
+/** ONNX Log. */
+export const Log: Operator = unary("Log", (dy, x) => div(dy, x));
+/** ONNX Sign: −1, 0 or 1. Its gradient is 0 wherever there is one. */
+export const Sign: Operator = unary("Sign", () => undefined);
+/** ONNX Relu. Its output is positive exactly where its input is, so the gradient needs no more than the output. */
+export const Relu: Operator = unary("Relu", (dy, _, y) => mul(dy, sign(y)));
+/** ONNX Sigmoid. ∂σ/∂x = σ(1 − σ). */
+export const Sigmoid: Operator = unary("Sigmoid", (dy, _, y) => mul(dy, sub(y, mul(y, y))));
+
+/** Clip(x, min, max); min and max are scalar inputs. Passes the gradient strictly between them, as torch's hardtanh. */
 export const Clip = defineOperator({
   type: "Clip",
   attributeKinds: {},
   infer: (inputs) => [{ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape }],
+  gradient({ node, gradients: [dy] }) {
+    const [x, low, high] = node.inputs;
+    let gradient = dy!;
+    if (low) gradient = where(greater(x!, low), gradient, scalar(0));
+    if (high) gradient = where(less(x!, high), gradient, scalar(0));
+    return [gradient];
+  },
+});
+
+/** ONNX Where: a where the condition holds, else b. */
+export const Where = defineOperator({
+  type: "Where",
+  minInputs: 3,
+  attributeKinds: {},
+  infer(inputs) {
+    const [condition, a, b] = inputs as readonly Value[];
+    if (condition!.dtype !== "bool" || a!.dtype !== b!.dtype)
+      throw shapeError("Where", inputs, "needs a bool and two values of one dtype");
+    const values = broadcastShapes("Where", inputs, a!.shape, b!.shape);
+    return [{ dtype: a!.dtype, shape: broadcastShapes("Where", inputs, condition!.shape, values) }];
+  },
+  gradient({ node, gradients: [dy], wanted }) {
+    const [condition, a, b] = node.inputs as readonly Value[];
+    return [
+      undefined,
+      wanted[1] ? sumTo(where(condition!, dy!, scalar(0)), a!.shape) : undefined,
+      wanted[2] ? sumTo(where(condition!, scalar(0), dy!), b!.shape) : undefined,
+    ];
+  },
 });
 
 /** a + b, broadcast. */
 export const add = (a: Value, b: Value, name = ""): Value => emitOne(Add, [a, b], {}, name);
+/** a − b, broadcast. */
+export const sub = (a: Value, b: Value, name = ""): Value => emitOne(Sub, [a, b], {}, name);
 /** a · b, broadcast. */
 export const mul = (a: Value, b: Value, name = ""): Value => emitOne(Mul, [a, b], {}, name);
+/** a / b, broadcast. */
+export const div = (a: Value, b: Value, name = ""): Value => emitOne(Div, [a, b], {}, name);
+/** −x. */
+export const neg = (x: Value, name = ""): Value => emitOne(Neg, [x], {}, name);
 /** x·factor. */
-export const scale = (x: Value, factor: number, name = ""): Value =>
-  mul(x, constant(tensor("float32", [], Float32Array.of(factor))), name);
+export const scale = (x: Value, factor: number, name = ""): Value => mul(x, scalar(factor), name);
+/** x + term. */
+export const shift = (x: Value, term: number, name = ""): Value => add(x, scalar(term), name);
+/** √x. */
+export const sqrt = (x: Value, name = ""): Value => emitOne(Sqrt, [x], {}, name);
+/** e^x. */
+export const exp = (x: Value, name = ""): Value => emitOne(Exp, [x], {}, name);
+/** Natural logarithm. */
+export const log = (x: Value, name = ""): Value => emitOne(Log, [x], {}, name);
+/** −1, 0 or 1. */
+export const sign = (x: Value, name = ""): Value => emitOne(Sign, [x], {}, name);
+/** Whether a > b, by element. */
+export const greater = (a: Value, b: Value, name = ""): Value => emitOne(Greater, [a, b], {}, name);
+/** Whether a < b, by element. */
+export const less = (a: Value, b: Value, name = ""): Value => emitOne(Less, [a, b], {}, name);
+/** a where `condition` holds, else b. */
+export const where = (condition: Value, a: Value, b: Value, name = ""): Value =>
+  emitOne(Where, [condition, a, b], {}, name);
 /** min(max(x, low), high). */
-export function clip(x: Value, low: number, high: number, name = ""): Value {
-  const scalar = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
-  return emitOne(Clip, [x, scalar(low), scalar(high)], {}, name);
-}
+export const clip = (x: Value, low: number, high: number, name = ""): Value =>
+  emitOne(Clip, [x, scalar(low), scalar(high)], {}, name);
 /** max(x, 0). */
 export const relu = (x: Value, name = ""): Value => emitOne(Relu, [x], {}, name);
 /** 1/(1 + e^−x). */

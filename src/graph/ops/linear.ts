@@ -1,8 +1,21 @@
-// Matrix products: MatMul and Gemm.
+// Matrix products: MatMul, Gemm, and ONNX Runtime's FusedMatMul, which transposes on the way.
 
-import { defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
-import type { Dim, Value } from "../value.ts";
-import { broadcastShapes } from "./elementwise.ts";
+import { defineOperator, emitOne, type Inputs, numberOf, shapeError } from "../operator.ts";
+import type { Dim, Value, ValueType } from "../value.ts";
+import { broadcastShapes, sumTo } from "./broadcast.ts";
+
+/** Inputs of a matrix product checked; the shape of the product of their last two axes, seen transposed or not. */
+function inferProduct(type: string, inputs: Inputs, transA: boolean, transB: boolean): ValueType[] {
+  const [a, b] = inputs as readonly Value[];
+  const [rows, innerA] = transA ? [a!.shape.at(-1), a!.shape.at(-2)] : [a!.shape.at(-2), a!.shape.at(-1)];
+  const [innerB, columns] = transB ? [b!.shape.at(-1), b!.shape.at(-2)] : [b!.shape.at(-2), b!.shape.at(-1)];
+  if (a!.shape.length < 2 || b!.shape.length < 2 || innerA !== innerB) {
+    throw shapeError(type, inputs, "the columns of the first must be as many as the rows of the second");
+  }
+  if (a!.dtype !== b!.dtype) throw shapeError(type, inputs, "both inputs must share a dtype");
+  const leading = broadcastShapes(type, inputs, a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+  return [{ dtype: a!.dtype, shape: [...leading, rows!, columns!] }];
+}
 
 const sizeOr1 = (dim: Dim | undefined): number => (typeof dim === "number" ? dim : 1);
 
@@ -11,25 +24,33 @@ export const MatMul = defineOperator({
   type: "MatMul",
   minInputs: 2,
   attributeKinds: {},
-  infer(inputs) {
-    const a = inputs[0]!.shape;
-    const b = inputs[1]!.shape;
-    if (a.length < 2 || b.length < 2 || a.at(-1) !== b.at(-2)) {
-      throw shapeError(
-        "MatMul",
-        inputs,
-        "the last axis of the first must equal the last but one of the second",
-      );
-    }
-    const leading = broadcastShapes("MatMul", inputs, a.slice(0, -2), b.slice(0, -2));
-    if (inputs[0]!.dtype !== inputs[1]!.dtype)
-      throw shapeError("MatMul", inputs, "both inputs must share a dtype");
-    return [{ dtype: inputs[0]!.dtype, shape: [...leading, a.at(-2)!, b.at(-1)!] }];
-  },
+  infer: (inputs) => inferProduct("MatMul", inputs, false, false),
   macs(node) {
     const inner = sizeOr1(node.inputs[0]!.shape.at(-1));
     return node.outputs[0]!.shape.reduce<number>((product, dim) => product * sizeOr1(dim), 1) * inner;
   },
+  gradient({ node, gradients: [dy], wanted }) {
+    const [a, b] = node.inputs as readonly Value[];
+    return [
+      wanted[0] ? sumTo(fusedMatMul(dy!, b!, { transB: true }), a!.shape) : undefined,
+      wanted[1] ? sumTo(fusedMatMul(a!, dy!, { transA: true }), b!.shape) : undefined,
+    ];
+  },
+});
+
+/** MatMul of inputs whose last two axes may be seen transposed, times `alpha` (com.microsoft, ONNX Runtime only). */
+export const FusedMatMul = defineOperator({
+  type: "FusedMatMul",
+  domain: "com.microsoft",
+  minInputs: 2,
+  attributeKinds: { transA: "int", transB: "int", alpha: "float" },
+  infer: (inputs, attributes) =>
+    inferProduct(
+      "FusedMatMul",
+      inputs,
+      numberOf(attributes, "transA", 0) === 1,
+      numberOf(attributes, "transB", 0) === 1,
+    ),
 });
 
 /** A·B + C, with B transposed when `transB` is 1. */
@@ -54,10 +75,32 @@ export const Gemm = defineOperator({
   macs(node) {
     return (node.outputs[0]!.shape[1] as number) * sizeOr1(node.inputs[0]!.shape[1]);
   },
+  gradient({ node, gradients: [dy], wanted }) {
+    const [x, weight, bias] = node.inputs;
+    const transposed = numberOf(node.attributes, "transB", 0) === 1;
+    const forWeight = (): Value =>
+      transposed ? fusedMatMul(dy!, x!, { transA: true }) : fusedMatMul(x!, dy!, { transA: true });
+    return [
+      wanted[0] ? fusedMatMul(dy!, weight!, { transB: !transposed }) : undefined,
+      wanted[1] ? forWeight() : undefined,
+      wanted[2] && bias ? sumTo(dy!, bias.shape) : undefined,
+    ];
+  },
 });
 
 /** a·b over the last two axes. */
 export const matMul = (a: Value, b: Value, name = ""): Value => emitOne(MatMul, [a, b], {}, name);
+
+/** a·b over the last two axes, either of them seen transposed, times `alpha`. */
+export const fusedMatMul = (
+  a: Value,
+  b: Value,
+  options: { readonly transA?: boolean; readonly transB?: boolean; readonly alpha?: number } = {},
+  name = "",
+): Value => {
+  const { transA = false, transB = false, alpha = 1 } = options;
+  return emitOne(FusedMatMul, [a, b], { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha }, name);
+};
 
 /** x (N×I) times weightᵀ (O×I) plus bias (O): a fully connected layer. */
 export const gemm = (x: Value, weight: Value, bias: Value | undefined, name = ""): Value =>

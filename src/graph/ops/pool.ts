@@ -7,9 +7,14 @@ import {
   type Inputs,
   intsOf,
   numberOf,
+  type Operator,
   shapeError,
+  TRAINING_DOMAIN,
 } from "../operator.ts";
 import type { Value, ValueType } from "../value.ts";
+import { expand, knownShape } from "./broadcast.ts";
+import { scale } from "./elementwise.ts";
+import { upsampleNearest } from "./resize.ts";
 
 const POOL_ATTRIBUTES = {
   kernel_shape: "ints",
@@ -46,13 +51,44 @@ export const MaxPool = defineOperator({
   type: "MaxPool",
   attributeKinds: POOL_ATTRIBUTES,
   infer: inferPool("MaxPool"),
+  gradient: ({ node, gradients: [dy] }) => [
+    emitOne(MaxPoolGradient, [dy, node.inputs[0]], node.attributes, node.name),
+  ],
 });
+
+/** ∂L/∂X of {@link MaxPool} from ∂L/∂Y (input 0) and X (input 1): to the first maximum of each window. To be lowered. */
+export const MaxPoolGradient = defineOperator({
+  type: "MaxPoolGradient",
+  domain: TRAINING_DOMAIN,
+  minInputs: 2,
+  attributeKinds: POOL_ATTRIBUTES,
+  infer: (inputs) => [{ dtype: inputs[1]!.dtype, shape: inputs[1]!.shape }],
+});
+
+/** {@link MaxPool} with its second output: where in the whole flattened input each maximum is. */
+export const MaxPoolWithIndices: Operator = {
+  type: "MaxPool",
+  domain: "",
+  attributeKinds: POOL_ATTRIBUTES,
+  infer: (inputs, attributes) =>
+    inferPool("MaxPool")(inputs, attributes).flatMap((y) => [y, { dtype: "int64", shape: y.shape }]),
+};
 
 /** ONNX AveragePool over windows of height and width. */
 export const AveragePool = defineOperator({
   type: "AveragePool",
   attributeKinds: POOL_ATTRIBUTES,
   infer: inferPool("AveragePool"),
+  gradient({ node, gradients: [dy] }) {
+    const window = intsOf(node.attributes, "kernel_shape", []) as readonly [number, number];
+    const tiles =
+      window.join() === intsOf(node.attributes, "strides", [1, 1]).join() &&
+      intsOf(node.attributes, "pads", []).every((pad) => pad === 0) &&
+      window.every((size, axis) => (node.inputs[0]!.shape[axis + 2] as number) % size === 0);
+    if (!tiles)
+      throw shapeError("AveragePool", node.inputs, "has a gradient only where its windows tile the map");
+    return [upsampleNearest(scale(dy!, 1 / (window[0] * window[1])), window)];
+  },
 });
 
 /** ONNX GlobalAveragePool: N×C×H×W → N×C×1×1. */
@@ -63,6 +99,10 @@ export const GlobalAveragePool = defineOperator({
     const x = inputs[0]!;
     if (x.shape.length !== 4) throw shapeError("GlobalAveragePool", inputs, "expected N×C×H×W");
     return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, 1, 1] }];
+  },
+  gradient({ node, gradients: [dy] }) {
+    const shape = knownShape("GlobalAveragePool", node.inputs[0]!);
+    return [expand(scale(dy!, 1 / (shape[2]! * shape[3]!)), shape)];
   },
 });
 

@@ -1,8 +1,10 @@
 // Resize over height and width: nearest by whole factors, bilinear to a size.
 
-import { tensor } from "../../tensor/tensor.ts";
-import { axisOf, defineOperator, emitOne, intsOf, shapeError } from "../operator.ts";
+import { type Tensor, tensor } from "../../tensor/tensor.ts";
+import { axisOf, defineOperator, emitOne, intsOf, shapeError, TRAINING_DOMAIN } from "../operator.ts";
 import { constant, type Dim, type Node, type Value } from "../value.ts";
+import { knownShape } from "./broadcast.ts";
+import { matMul } from "./linear.ts";
 
 /** ONNX Resize with `scales` (input 2, all axes) or `sizes` (input 3, the axes of attribute `axes`). */
 export const Resize = defineOperator({
@@ -40,7 +42,59 @@ export const Resize = defineOperator({
     });
     return [{ dtype: x.dtype, shape }];
   },
+  gradient({ node, gradients: [dy] }) {
+    const x = node.inputs[0]!;
+    const [, , height, width] = knownShape("Resize", x) as [number, number, number, number];
+    const factors = nearestFactors(node);
+    if (factors) return [emitOne(WindowSum, [dy], { window: factors }, node.name)];
+    if (node.attributes["mode"] !== "linear")
+      throw shapeError("Resize", node.inputs, "has a gradient for whole factors or bilinear only");
+    const alignCorners = node.attributes["coordinate_transformation_mode"] === "align_corners";
+    const [, , tall, wide] = dy!.shape as [number, number, number, number];
+    const rows = constant(transposed(interpolation(height, tall, alignCorners))); // h×H
+    const columns = constant(interpolation(width, wide, alignCorners)); // W×w
+    return [matMul(rows, matMul(dy!, columns))]; // N×C×h×w
+  },
 });
+
+/** Sums over windows of height and width that tile N×C×H×W: the adjoint of nearest enlargement. To be lowered. */
+export const WindowSum = defineOperator({
+  type: "WindowSum",
+  domain: TRAINING_DOMAIN,
+  attributeKinds: { window: "ints" },
+  infer(inputs, attributes) {
+    const [n, c, h, w] = inputs[0]!.shape as [Dim, Dim, number, number];
+    const [rows, columns] = intsOf(attributes, "window", [1, 1]) as [number, number];
+    return [{ dtype: inputs[0]!.dtype, shape: [n, c, h / rows, w / columns] }];
+  },
+});
+
+/**
+ * Linear interpolation from `from` to `to` cells as a matrix (to×from), by the coordinates of ONNX Resize:
+ * `align_corners` o·(from−1)/(to−1), `half_pixel` (o + ½)·from/to − ½, clamped to the first and last cell.
+ */
+function interpolation(from: number, to: number, alignCorners: boolean): Tensor<"float32"> {
+  const matrix = tensor("float32", [to, from]);
+  for (let o = 0; o < to; o++) {
+    const at = alignCorners ? (to === 1 ? 0 : (o * (from - 1)) / (to - 1)) : ((o + 0.5) * from) / to - 0.5;
+    const clamped = Math.min(Math.max(at, 0), from - 1);
+    const low = Math.min(Math.floor(clamped), from - 1);
+    const high = Math.min(low + 1, from - 1);
+    matrix.data[o * from + low]! += 1 - (clamped - low);
+    matrix.data[o * from + high]! += clamped - low;
+  }
+  return matrix;
+}
+
+/** A matrix with rows and columns exchanged. */
+function transposed(matrix: Tensor<"float32">): Tensor<"float32"> {
+  const [rows, columns] = matrix.shape as [number, number];
+  const result = tensor("float32", [columns, rows]);
+  matrix.data.forEach((value, i) => {
+    result.data[(i % columns) * rows + Math.floor(i / columns)] = value;
+  });
+  return result;
+}
 
 /**
  * Nearest-neighbour enlargement by a whole factor, or one for height and one for width: cell (y, x) of the output copies

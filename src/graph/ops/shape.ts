@@ -1,4 +1,4 @@
-// Operators that move elements without computing: Reshape, Transpose, Concat, Slice, Split, Gather, Flatten.
+// Operators that move elements without computing: Reshape, Transpose, Concat, Slice, Pad, Split, Gather, Flatten.
 
 import { elementCount, tensor } from "../../tensor/tensor.ts";
 import {
@@ -68,6 +68,7 @@ export const Reshape = defineOperator({
       ),
     ];
   },
+  gradient: ({ node, gradients: [dy] }) => [reshape(dy!, fixed("Reshape", node.inputs[0]!))],
 });
 
 /** ONNX Transpose: axes in the order of `perm`. */
@@ -97,6 +98,15 @@ export const Transpose = defineOperator({
     }
     return [result];
   },
+  gradient({ node, gradients: [dy] }) {
+    const perm = intsOf(node.attributes, "perm", []);
+    return [
+      transpose(
+        dy!,
+        perm.map((_, axis) => perm.indexOf(axis)),
+      ),
+    ];
+  },
 });
 
 /** ONNX Concat along `axis`. */
@@ -119,6 +129,11 @@ export const Concat = defineOperator({
       total += size;
     }
     return [{ dtype: first.dtype, shape: first.shape.map((dim, index) => (index === axis ? total : dim)) }];
+  },
+  gradient({ node, gradients: [dy] }) {
+    const axis = axisOf("Concat", node.inputs, numberOf(node.attributes, "axis", 0), dy!.shape.length);
+    const sizes = node.inputs.map((value) => value!.shape[axis] as number);
+    return split(dy!, axis, sizes);
   },
 });
 
@@ -148,6 +163,52 @@ export const Slice = defineOperator({
     });
     return [{ dtype: x.dtype, shape }];
   },
+  gradient({ node, gradients: [dy] }) {
+    const shape = fixed("Slice", node.inputs[0]!);
+    const starts = constantInts("Slice", node.inputs, 1)!;
+    const axes = constantInts("Slice", node.inputs, 3) ?? starts.map((_, index) => index);
+    const steps = constantInts("Slice", node.inputs, 4) ?? starts.map(() => 1);
+    let gradient = dy!;
+    axes.forEach((at, index) => {
+      const axis = axisOf("Slice", node.inputs, at, shape.length);
+      const size = shape[axis]!;
+      const start = Math.min(starts[index]! < 0 ? starts[index]! + size : starts[index]!, size);
+      gradient = placeAlong(gradient, axis, size, start, steps[index]!);
+    });
+    return [gradient];
+  },
+});
+
+/**
+ * ONNX Pad with zeros by the constant `pads` of input 1: what comes before each axis, then what comes after each.
+ * Negative pads cut.
+ */
+export const Pad = defineOperator({
+  type: "Pad",
+  minInputs: 2,
+  attributeKinds: { mode: "string" },
+  infer(inputs, attributes) {
+    const x = inputs[0]!;
+    const pads = constantInts("Pad", inputs, 1)!;
+    if ((attributes["mode"] ?? "constant") !== "constant" || pads.length !== 2 * x.shape.length)
+      throw shapeError("Pad", inputs, "only zeros are supported, with two pads for each axis");
+    const shape = x.shape.map((dim, axis): Dim => {
+      const added = pads[axis]! + pads[axis + x.shape.length]!;
+      if (typeof dim === "string" && added !== 0)
+        throw shapeError("Pad", inputs, `axis ${axis} must be known`);
+      return typeof dim === "string" ? dim : dim + added;
+    });
+    return [{ dtype: x.dtype, shape }];
+  },
+  gradient({ node, gradients: [dy] }) {
+    const pads = constantInts("Pad", node.inputs, 1)!;
+    return [
+      pad(
+        dy!,
+        pads.map((size) => -size),
+      ),
+    ];
+  },
 });
 
 /** Split along `axis` into the sizes of the constant second input. */
@@ -167,6 +228,11 @@ export const Split = defineOperator({
       shape: x.shape.map((dim, index) => (index === axis ? size : dim)),
     }));
   },
+  gradient({ node, gradients }) {
+    const axis = numberOf(node.attributes, "axis", 0);
+    const parts = gradients.map((dy, index) => dy ?? zeros(fixed("Split", node.outputs[index]!)));
+    return [concat(parts, axis)];
+  },
 });
 
 /** N×C×H×W → N×(C·H·W). */
@@ -182,6 +248,7 @@ export const Flatten = defineOperator({
       throw shapeError("Flatten", inputs, "all axes but 0 must be known");
     return [{ dtype: x.dtype, shape: [x.shape[0]!, known] }];
   },
+  gradient: ({ node, gradients: [dy] }) => [reshape(dy!, fixed("Flatten", node.inputs[0]!))],
 });
 
 /** Gather(data, indices) along `axis` with a constant list of indices. */
@@ -199,8 +266,59 @@ export const Gather = defineOperator({
     }
     return [{ dtype: x.dtype, shape: x.shape.map((dim, at) => (at === axis ? indices.length : dim)) }];
   },
+  gradient({ node, gradients: [dy] }) {
+    const shape = fixed("Gather", node.inputs[0]!);
+    const axis = axisOf("Gather", node.inputs, numberOf(node.attributes, "axis", 0), shape.length);
+    const indices = constantInts("Gather", node.inputs, 1)!;
+    const from = Array.from({ length: shape[axis]! }, (_, at) => indices.indexOf(at));
+    if (new Set(indices).size !== indices.length)
+      throw shapeError("Gather", node.inputs, "has no gradient where an index is taken twice");
+    if (!from.includes(-1)) return [gather(dy!, from, axis)];
+    // A row of zeros behind the last serves whatever was not taken.
+    const padded = padAxis(dy!, axis, 0, 1);
+    return [
+      gather(
+        padded,
+        from.map((at) => (at < 0 ? indices.length : at)),
+        axis,
+      ),
+    ];
+  },
 });
 
+/** A shape whose sizes are all known, as gradients need them. */
+function fixed(type: string, value: Value): readonly number[] {
+  if (value.shape.some((dim) => typeof dim === "string"))
+    throw shapeError(type, [value], "its gradient needs known sizes");
+  return value.shape as readonly number[];
+}
+
+const zeros = (shape: readonly number[]): Value => constant(tensor("float32", shape));
+
+/** x along `axis` of an axis of zeros of `size`, from `start` on in steps of `step`: the adjoint of a slice. */
+function placeAlong(x: Value, axis: number, size: number, start: number, step: number): Value {
+  const count = x.shape[axis] as number;
+  if (step === 1) return padAxis(x, axis, start, size - start - count);
+  const shape = fixed("Slice", x);
+  const apart = reshape(x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
+  const spread = reshape(
+    padAxis(apart, axis + 1, 0, step - 1),
+    shape.map((length, at) => (at === axis ? length * step : length)),
+  );
+  return padAxis(spread, axis, start, size - start - count * step);
+}
+
+/** Zeros around x: `pads` before each axis, then after each; negative ones cut. x itself when all are 0. */
+export const pad = (x: Value, pads: readonly number[], name = ""): Value =>
+  pads.every((size) => size === 0) ? x : emitOne(Pad, [x, ints(pads)], {}, name);
+/** `before` and `after` zeros along one axis of x. */
+export function padAxis(x: Value, axis: number, before: number, after: number): Value {
+  const rank = x.shape.length;
+  const pads = new Array<number>(2 * rank).fill(0);
+  pads[axis] = before;
+  pads[axis + rank] = after;
+  return pad(x, pads);
+}
 /** x in another shape; 0 keeps an axis, −1 takes the rest. */
 export const reshape = (x: Value, shape: readonly number[], name = ""): Value =>
   emitOne(Reshape, [x, ints(shape)], {}, name);

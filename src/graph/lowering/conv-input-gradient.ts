@@ -1,0 +1,53 @@
+// The gradient of a convolution with respect to its input.
+
+import { type Attributes, emitOne, intsOf, numberOf } from "../operator.ts";
+import { Conv, ConvTranspose } from "../ops/conv.ts";
+import { gather, reshape, transpose } from "../ops/shape.ts";
+import type { Value } from "../value.ts";
+import type { LoweringRule } from "./target.ts";
+
+/**
+ * The weight of the convolution that undoes a stride-1 convolution with `weight` (O×C/g×k×k): taps in reverse order, input and
+ * output channels exchanged within each group (C×O/g×k×k).
+ */
+function mirrored(weight: Value, group: number): Value {
+  const [out, inputs, kh, kw] = weight.shape as [number, number, number, number];
+  const taps = kh * kw;
+  let result = weight;
+  if (taps > 1) {
+    const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+    result = gather(reshape(result, [out, inputs, taps]), reversed, 2);
+  }
+  if (inputs > 1 || out !== group) {
+    const grouped = reshape(result, [group, out / group, inputs, taps]);
+    result = transpose(grouped, [0, 2, 1, 3]);
+  }
+  return reshape(result, [group * inputs, out / group, kh, kw]);
+}
+
+/** Stride 1: an ordinary convolution, which is the fast path everywhere. Else the transposed one. */
+export const convInputGradient: LoweringRule = (node, inputs) => {
+  const [dy, weight] = inputs as readonly [Value, Value];
+  const { shape: _, ...attributes } = node.attributes;
+  const kernel = weight.shape.slice(2) as number[];
+  const strides = intsOf(attributes, "strides", [1, 1]);
+  const dilations = intsOf(attributes, "dilations", [1, 1]);
+  const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
+  const group = numberOf(attributes, "group", 1);
+  if (strides.every((stride) => stride === 1)) {
+    const full = [0, 1, 0, 1].map((axis, side) => dilations[axis]! * (kernel[axis]! - 1) - pads[side]!);
+    return [emitOne(Conv, [dy, mirrored(weight, group)], { ...attributes, pads: full }, node.name)];
+  }
+  const target = intsOf(node.attributes, "shape", []);
+  const outputPadding = [0, 1].map((axis) => {
+    const covered =
+      ((dy.shape[axis + 2] as number) - 1) * strides[axis]! -
+      pads[axis]! -
+      pads[axis + 2]! +
+      dilations[axis]! * (kernel[axis]! - 1) +
+      1;
+    return target[axis + 2]! - covered;
+  });
+  const transposed: Attributes = { ...attributes, output_padding: outputPadding };
+  return [emitOne(ConvTranspose, [dy, weight], transposed, node.name)];
+};

@@ -1,0 +1,40 @@
+// Brings a training graph down to what a device runs: each operator of the training domain replaced by the formulation
+// that is fastest there.
+
+import { HRNetError } from "../../errors.ts";
+import { type Graph, rewriteGraph } from "../graph.ts";
+import { type Operator, TRAINING_DOMAIN } from "../operator.ts";
+import { ConvInputGradient, ConvWeightGradient } from "../ops/conv.ts";
+import { BatchNormalizationGradient, BatchNormalizationTraining } from "../ops/normalization.ts";
+import { MaxPoolGradient } from "../ops/pool.ts";
+import { WindowSum } from "../ops/resize.ts";
+import { batchNormalizationGradient, batchNormalizationTraining } from "./batch-normalization.ts";
+import { convInputGradient } from "./conv-input-gradient.ts";
+import { convWeightGradient } from "./conv-weight-gradient.ts";
+import { maxPoolGradient, windowSum } from "./pooling.ts";
+import type { LoweringContext, LoweringRule, Target } from "./target.ts";
+
+const RULES: ReadonlyMap<Operator, LoweringRule> = new Map([
+  [BatchNormalizationTraining, batchNormalizationTraining],
+  [BatchNormalizationGradient, batchNormalizationGradient],
+  [ConvInputGradient, convInputGradient],
+  [ConvWeightGradient, convWeightGradient],
+  [MaxPoolGradient, maxPoolGradient],
+  [WindowSum, windowSum],
+]);
+
+/**
+ * The graph with every operator of the training domain in terms of ONNX operators that `target` has.
+ * @throws HRNetError `invalid-config` for an operator nobody lowers.
+ */
+export function lower(graph: Graph, target: Target): Graph {
+  let calls = 0;
+  const context: LoweringContext = { target, serial: () => ++calls };
+  return rewriteGraph(graph, (node, inputs) => {
+    const rule = RULES.get(node.operator);
+    if (rule) return rule(node, inputs, context);
+    if (node.operator.domain === TRAINING_DOMAIN)
+      throw new HRNetError("invalid-config", `Nothing lowers ${node.operator.type}.`);
+    return undefined;
+  });
+}

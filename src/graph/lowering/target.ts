@@ -1,0 +1,17 @@
+// What a training graph is lowered for, and what a lowering rule is.
+
+import type { Inputs } from "../operator.ts";
+import type { Node, Value } from "../value.ts";
+
+/** Families of devices that differ in what they have and in what is fast. */
+export type Target = "cpu" | "gpu";
+
+/** What rules know of the lowering they are part of. */
+export interface LoweringContext {
+  readonly target: Target;
+  /** 1, 2, 3, …: another number with each call. */
+  serial(): number;
+}
+
+/** The outputs that take a node's place; `inputs` are its inputs as they have become. */
+export type LoweringRule = (node: Node, inputs: Inputs, context: LoweringContext) => readonly Value[];

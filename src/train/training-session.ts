@@ -1,0 +1,193 @@
+// A training step opened on a device: weights in, batches through, weights out.
+
+import type { Target } from "../graph/lowering/target.ts";
+import { graphToModel } from "../graph/onnx.ts";
+import { encodeModel } from "../graph/onnx-proto.ts";
+import type { Network } from "../models/network.ts";
+import type { Device, RunOptions, StatefulSession } from "../runtime/session.ts";
+import { openStatefulSession } from "../runtime/stateful.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
+import type { Optimizer } from "./optimizers.ts";
+import { buildStep, SCALARS, type StepGraph, type StepOptions } from "./step-graph.ts";
+import {
+  type Arrays,
+  packState,
+  type Slots,
+  unpackSlots,
+  unpackWeights,
+  weightVectors,
+} from "./training-state.ts";
+
+/** How a step is opened. */
+export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
+  readonly device?: Device;
+  readonly threads?: number;
+  /** Whether idle threads of the engine wait in a busy loop; see `SessionOptions.spinning`. */
+  readonly spinning?: boolean;
+  /** What a resumed run had beside its weights. */
+  readonly slots?: Slots;
+  /** Optimizer steps and batches done before, in a resumed run. */
+  readonly done?: { readonly steps: number; readonly batches: number };
+  /** Weight of the parameters in their moving average after `steps` optimizer steps; needed with `ema`. */
+  readonly averageRate?: (steps: number) => number;
+  readonly onLog?: (line: string) => void;
+}
+
+/** What one batch did. */
+export interface StepResult {
+  readonly loss: number;
+  /** Euclidean norm of all gradients, before clipping. */
+  readonly gradientNorm: number;
+  /** Whether loss and gradients were finite; if not, nothing was changed. */
+  readonly finite: boolean;
+  /** What the loss reports beside (`LossTerms.report`). */
+  readonly report: Readonly<Record<string, Tensor>>;
+}
+
+/** Lowering for each device: what is written for a CPU, and what any GPU provider has. */
+const targetOf = (device: Device): Target => (device === "cpu" ? "cpu" : "gpu");
+
+/** An opened step. */
+export class TrainingSession implements AsyncDisposable {
+  readonly network: Network;
+  readonly step: StepGraph;
+  readonly device: Device;
+  readonly #session: StatefulSession;
+  readonly #options: TrainingSessionOptions;
+  #steps: number;
+  #batches: number;
+  #collected = 0;
+
+  private constructor(options: TrainingSessionOptions, step: StepGraph, session: StatefulSession) {
+    this.network = options.network;
+    this.step = step;
+    this.device = session.device;
+    this.#session = session;
+    this.#options = options;
+    this.#steps = options.done?.steps ?? 0;
+    this.#batches = options.done?.batches ?? 0;
+  }
+
+  /**
+   * Builds the step, opens it and uploads its state.
+   * @throws HRNetError as `buildStep` and `openStatefulSession`; `weights-mismatch` when weights are missing
+   */
+  static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
+    const { device = "cpu", threads, spinning, onLog } = options;
+    const step = buildStep({ ...options, target: targetOf(device) });
+    const session = await openStatefulSession(
+      encodeModel(graphToModel(step.graph, { name: "training-step" })),
+      {
+        device,
+        state: step.state,
+        guard: "gradientNorm",
+        graphOptimization: "basic",
+        transfer: true,
+        ...(device === "cpu" ? {} : { strict: true }),
+        ...(threads === undefined ? {} : { threads }),
+        ...(spinning === undefined ? {} : { spinning }),
+        ...(onLog === undefined ? {} : { onLog }),
+      },
+    );
+    const opened = new TrainingSession(options, step, session);
+    await session.setState(packState(step, options.weights, options.slots), { transfer: true });
+    return opened;
+  }
+
+  /** Optimizer steps done, those of earlier runs included. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Batches seen, those of earlier runs included and those with a loss that was not finite left out. */
+  get batches(): number {
+    return this.#batches;
+  }
+
+  /**
+   * One batch; the optimizer steps on each, or after `accumulate` of them.
+   * @param feeds `image` and the task's own; handed over
+   */
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    learningRate: number,
+    options: Pick<RunOptions, "signal"> = {},
+  ): Promise<StepResult> {
+    const { accumulate = 1 } = this.#options;
+    const applies = this.#collected + 1 >= accumulate;
+    const scalars = this.#scalars(learningRate, applies);
+    const { loss, gradientNorm, ...report } = await this.#session.run(
+      { ...feeds, ...scalars },
+      { ...options, transfer: true },
+    );
+    const result = { loss: numberOf(loss!), gradientNorm: numberOf(gradientNorm!), report };
+    const finite = Number.isFinite(result.gradientNorm);
+    if (finite) {
+      this.#batches++;
+      this.#collected = applies ? 0 : this.#collected + 1;
+      if (applies) this.#steps++;
+    } else if (this.#collected > 0) {
+      // What was collected towards this step is given up with it.
+      await this.#session.setState(this.#zeros("gradients"), { transfer: true });
+      this.#collected = 0;
+    }
+    return { ...result, finite };
+  }
+
+  /** All weights as they are now; with `averaged` their moving average, where one is kept. */
+  async weights(averaged = true): Promise<Map<string, Tensor>> {
+    const state = await this.#session.getState(weightVectors(this.step, averaged));
+    return unpackWeights(this.step, this.network, this.#options.weights, state, this.#newBatches());
+  }
+
+  /** Everything a run is resumed from: the weights themselves, and what training has beside them. */
+  async snapshot(): Promise<{ readonly weights: Arrays; readonly slots: Slots }> {
+    const state = await this.#session.getState();
+    const weights = unpackWeights(this.step, this.network, this.#options.weights, state, this.#newBatches());
+    return { weights, slots: unpackSlots(this.step, state) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.dispose();
+  }
+
+  /** Batches since the weights that this session was opened with. */
+  #newBatches(): number {
+    return this.#batches - (this.#options.done?.batches ?? 0);
+  }
+
+  #zeros(kind: "gradients"): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.step.vectors
+        .filter((entry) => entry.kind === kind)
+        .map(({ name, vector }) => [name, tensor("float32", [vector.length])]),
+    );
+  }
+
+  #scalars(learningRate: number, applies: boolean): Record<string, Tensor> {
+    const { optimizer, averageRate } = this.#options;
+    const t = this.#steps + 1;
+    const values: Record<(typeof SCALARS)[number], number> = {
+      learningRate,
+      ...corrections(optimizer, t),
+      apply: applies ? 1 : 0,
+      averageRate: averageRate?.(t) ?? 0,
+    };
+    const read = new Set(this.#session.inputs.map(({ name }) => name));
+    return Object.fromEntries(
+      SCALARS.filter((name) => read.has(name)).map((name) => [
+        name,
+        tensor("float32", [], Float32Array.of(values[name])),
+      ]),
+    );
+  }
+}
+
+/** 1/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ) for step t = 1, 2, … (Kingma & Ba 2015, section 3). */
+function corrections(optimizer: Optimizer, t: number): { correction1: number; correction2: number } {
+  if (optimizer.type === "sgd") return { correction1: 1, correction2: 1 };
+  const [beta1, beta2] = optimizer.betas;
+  return { correction1: 1 / (1 - beta1 ** t), correction2: 1 / Math.sqrt(1 - beta2 ** t) };
+}
+
+const numberOf = (value: Tensor): number => Number(value.data[0]);
