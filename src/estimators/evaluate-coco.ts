@@ -14,6 +14,10 @@ import type { PoseEstimator, PoseRequest } from "./pose-estimator.ts";
 export interface CocoEvaluationOptions {
   /** Such as `val2017`; by default the last split whose name begins with `val`. */
   readonly split?: string | undefined;
+  /** Folder of the pictures; by default where COCO's layout has them. */
+  readonly images?: string | undefined;
+  /** Only the first so many pictures. Default: all. */
+  readonly limit?: number | undefined;
   /** A COCO detections file; without one the annotated boxes are used. */
   readonly detections?: string | undefined;
   /** Detections below this score are left out. Default 0. */
@@ -71,6 +75,13 @@ function checkSkeleton(dataset: CocoKeypointDataset, estimator: PoseEstimator): 
   }
 }
 
+/** The data set's first `limit` pictures and what is annotated on them. */
+function limited(dataset: CocoKeypointDataset, limit = Number.POSITIVE_INFINITY): CocoKeypointDataset {
+  if (dataset.images.size <= limit) return dataset;
+  const images = new Map([...dataset.images].slice(0, limit));
+  return { ...dataset, images, annotations: dataset.annotations.filter(({ imageId }) => images.has(imageId)) };
+}
+
 /** The number of images' first record decides which folder holds the pictures. */
 async function imageFolderOf(
   split: Parameters<typeof chooseImageFolder>[0],
@@ -102,9 +113,9 @@ export async function evaluateOnCoco(
   options: CocoEvaluationOptions = {},
 ): Promise<CocoPoseEvaluation> {
   const split = await findCocoSplit(path, options.split);
-  const dataset = await readCocoKeypoints(split.annotationFile);
+  const dataset = limited(await readCocoKeypoints(split.annotationFile), options.limit);
   checkSkeleton(dataset, estimator);
-  const folder = await imageFolderOf(split, dataset);
+  const folder = options.images ?? (await imageFolderOf(split, dataset));
   const { detections, minScore: scoreThreshold = 0, sigmas = dataset.skeleton.sigmas } = options;
   const chosen =
     detections === undefined

@@ -2,9 +2,9 @@
 
 import { HRNetError } from "../errors.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
-import { mul, scale, sub } from "../graph/ops/elementwise.ts";
+import { add, mul, scale, sub } from "../graph/ops/elementwise.ts";
 import { topK } from "../graph/ops/scatter.ts";
-import { reshape } from "../graph/ops/shape.ts";
+import { reshape, slice, split } from "../graph/ops/shape.ts";
 import { formatType, type Value } from "../graph/value.ts";
 
 /** Predictions, targets and weights of one batch. */
@@ -64,4 +64,44 @@ export function hardestJointsMse(batch: HeatmapBatch, hardest: number): Value {
   const sums = reduceSum(weightedSquares(batch, samples, keypoints), [2, 3], false); // N×K
   const { values } = topK(sums, hardest, 1);
   return scale(reduceSum(values, [0, 1], false), 0.5 / (samples * hardest * height * width));
+}
+
+/**
+ * The loss of UDP's combined targets: a disk and two offset maps for each keypoint. As {@link jointsMse} of the disks, plus the
+ * same of the offsets inside the true disk, each with half the weight: ½·(L(d) + L(d*·x) + L(d*·y)). Source:
+ * `CombinedTargetMSELoss` of mmpose.
+ * @param batch heatmaps and targets N×3K×h×w, channels disk, x, y of each keypoint in turn
+ */
+export function combinedTargetMse(batch: HeatmapBatch): Value {
+  const [samples, keypoints] = batch.weights.shape as [number, number];
+  const [, , height, width] = batch.heatmaps.shape as [number, number, number, number];
+  const parts = (maps: Value): readonly Value[] =>
+    split(reshape(maps, [samples, keypoints, 3, height, width]), 2, [1, 1, 1]).map((map) =>
+      reshape(map, [samples, keypoints, height, width]),
+    );
+  const [disk, x, y] = parts(batch.heatmaps) as [Value, Value, Value];
+  const [trueDisk, trueX, trueY] = parts(batch.targets) as [Value, Value, Value];
+  const { weights } = batch;
+  const losses = [
+    jointsMse({ heatmaps: disk, targets: trueDisk, weights }),
+    jointsMse({ heatmaps: mul(x, trueDisk), targets: mul(trueX, trueDisk), weights }),
+    jointsMse({ heatmaps: mul(y, trueDisk), targets: mul(trueY, trueDisk), weights }),
+  ];
+  return scale(losses.reduce((sum, loss) => add(sum, loss)), 0.5);
+}
+
+/**
+ * Where each heatmap is highest: `index` of the first maximum among its cells (int64 N×K) and its `height` (N×K).
+ * @param maps N×K·c×h×w; of c channels for each keypoint the first counts
+ */
+export function peaksOf(maps: Value, channelsPerKeypoint: number): { index: Value; height: Value } {
+  const [samples, channels, height, width] = maps.shape as [number, number, number, number];
+  const keypoints = channels / channelsPerKeypoint;
+  const grouped = reshape(maps, [samples, keypoints, channelsPerKeypoint, height * width]);
+  const first = channelsPerKeypoint === 1 ? grouped : slice(grouped, 2, 0, 1);
+  const { values, indices } = topK(reshape(first, [samples, keypoints, height * width]), 1, 2);
+  return {
+    index: reshape(indices, [samples, keypoints]),
+    height: reshape(values, [samples, keypoints]),
+  };
 }

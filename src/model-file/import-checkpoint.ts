@@ -7,8 +7,9 @@ import { findVariant, outputChannels, variantOf, withOutputChannels } from "../m
 import { inferNetworkConfig } from "../models/infer-config.ts";
 import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
 import type { Task } from "../models/variants.ts";
-import { initialize, normalRandom, uniformRandom } from "../nn/initialize.ts";
+import { initialize } from "../nn/initialize.ts";
 import { createHeatmapCodec, type HeatmapCodecName } from "../pose/codecs/heatmap-codec.ts";
+import { normalRandom, uniformRandom } from "../random/random.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { toFloat32 } from "../tensor/float16.ts";
 import { formatShape, type Tensor, tensor } from "../tensor/tensor.ts";

@@ -11,6 +11,7 @@ import type { PublishedCheckpoint } from "../weights/published.ts";
 import { readCheckpoint } from "../weights/read-checkpoint.ts";
 import { findPublished } from "../weights/registry.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
+import { TRAINING_PREFIX } from "../weights/training-keys.ts";
 import { formatDescription, METADATA_KEY, parseDescription } from "./description.ts";
 import { type ImportOptions, type ImportReport, importStateDict, type Model } from "./import-checkpoint.ts";
 import { type RunnableModel, readOnnxModel, toOnnx } from "./onnx-model.ts";
@@ -79,7 +80,8 @@ function modelOf(checkpoint: Checkpoint, path: string, options: ImportOptions): 
   const description = parseDescription(own, path);
   const { input, skeleton, codec, provenance, preprocessing } = description;
   const known: ImportOptions = { input, skeleton, codec, provenance, config: { ...description.network } };
-  const loaded = importStateDict(checkpoint.stateDict, path, override(known, options));
+  const weights = [...checkpoint.stateDict].filter(([name]) => !name.startsWith(TRAINING_PREFIX));
+  const loaded = importStateDict(new Map(weights), path, override(known, options));
   const { model, report } = loaded;
   return { model: { ...model, description: { ...model.description, preprocessing } }, report };
 }

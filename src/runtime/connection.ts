@@ -4,9 +4,10 @@ import { setMaxListeners } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { HRNetError, messageOf } from "../errors.ts";
 import type { Tensor, TensorArray } from "../tensor/tensor.ts";
+import { startWorker } from "../threads/start-worker.ts";
 import { guardExit, releaseExit } from "./exit-guard.ts";
-import type { FromWorker, OpenSettings, SessionWorkerData, ToWorker } from "./session-protocol.ts";
-import { startWorker } from "./start-worker.ts";
+import { decide, openFate } from "./fate.ts";
+import type { FromWorker, Job, OpenSettings, SessionWorkerData, ToWorker } from "./session-protocol.ts";
 
 /** Feed buffers kept for the next runs. */
 const MAX_SPARE_BUFFERS = 4;
@@ -91,18 +92,57 @@ export class Connection {
     transfer: boolean,
     signal: AbortSignal | undefined,
   ): Promise<Record<string, Tensor>> {
-    const id = ++this.lastId;
+    const { given, buffers } = this.give(feeds, transfer);
+    const run = { type: "run", id: ++this.lastId, feeds: given } as const;
+    return signal === undefined
+      ? this.ask(run, buffers)
+      : this.ask({ ...run, fate: openFate() }, buffers, signal);
+  }
+
+  /** Replaces state by values that fit it, given as the feeds of a run are. */
+  async setState(values: Readonly<Record<string, Tensor>>, transfer: boolean): Promise<void> {
+    const { given, buffers } = this.give(values, transfer);
+    await this.ask({ type: "set-state", id: ++this.lastId, values: given }, buffers);
+  }
+
+  /** Copies of state that was set. */
+  getState(names: readonly string[]): Promise<Record<string, Tensor>> {
+    return this.ask({ type: "get-state", id: ++this.lastId, names });
+  }
+
+  /** Frees the session after the run it is in, and ends the worker. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  /** Tensors to be posted: copies, or the arrays themselves where they are handed over and nobody else has them. */
+  private give(
+    tensors: Readonly<Record<string, Tensor>>,
+    transfer: boolean,
+  ): { given: Record<string, Tensor>; buffers: ArrayBuffer[] } {
     const given: Record<string, Tensor> = {};
-    const buffers = new Set<ArrayBuffer>();
-    for (const [name, tensor] of Object.entries(feeds)) {
-      const data = transfer && fillsItsBuffer(tensor.data) ? tensor.data : this.copy(tensor.data);
-      given[name] = { dtype: tensor.dtype, shape: tensor.shape, data };
-      buffers.add(data.buffer as ArrayBuffer);
+    const buffers = new Set<unknown>();
+    for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {
+      const whole = transfer && fillsItsBuffer(data) && !buffers.has(data.buffer);
+      const own = whole ? data : this.copy(data);
+      given[name] = { dtype, shape, data: own };
+      buffers.add(own.buffer);
     }
-    this.post({ type: "run", id, feeds: given }, [...buffers]); // first, as in `open`
+    return { given, buffers: [...buffers] as ArrayBuffer[] };
+  }
+
+  private ask(
+    job: Job,
+    buffers: readonly ArrayBuffer[] = [],
+    signal?: AbortSignal,
+  ): Promise<Record<string, Tensor>> {
+    this.post(job, buffers); // first, as in `open`
+    const { id } = job;
     return new Promise((resolve, reject) => {
       const abort = () => {
-        this.post({ type: "cancel", id });
+        // Too late when the worker has kept the state the run made: then it counts as done.
+        if (job.type === "run" && job.fate !== undefined && !decide(job.fate, "abandoned")) return;
         this.settle(id)?.reject(
           new HRNetError("aborted", "The run was cancelled by the caller.", { cause: signal?.reason }),
         );
@@ -124,12 +164,6 @@ export class Connection {
         },
       });
     });
-  }
-
-  /** Frees the session after the run it is in, and ends the worker. */
-  close(): Promise<void> {
-    this.closing ??= this.end();
-    return this.closing;
   }
 
   private async end(): Promise<void> {

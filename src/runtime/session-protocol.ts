@@ -1,7 +1,16 @@
 // The messages between a session and its worker thread.
 
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Fate } from "./fate.ts";
 import type { Device, SessionOptions, ValueSpec } from "./session.ts";
+
+/** Which inputs are state. */
+export interface StateSettings {
+  /** Input to the output whose value it takes after each run. */
+  readonly links: Readonly<Record<string, string>>;
+  /** The output that must be finite for the new state to be kept. */
+  readonly guard?: string;
+}
 
 /** Settings of one attempt to open a model. */
 export interface OpenSettings extends Pick<SessionOptions, "graphOptimization" | "strict" | "profile"> {
@@ -9,6 +18,7 @@ export interface OpenSettings extends Pick<SessionOptions, "graphOptimization" |
   readonly devices: readonly Device[];
   readonly threads: number;
   readonly spinning: boolean;
+  readonly state?: StateSettings;
 }
 
 /** What a session's worker is started with. */
@@ -17,11 +27,22 @@ export interface SessionWorkerData {
   readonly exitFlags: Int32Array<SharedArrayBuffer>;
 }
 
+/** What is asked of an opened model; done in the order of asking, answered with `done` or `failed`. */
+export type Job =
+  | {
+      readonly type: "run";
+      readonly id: number;
+      readonly feeds: Readonly<Record<string, Tensor>>;
+      /** There when the caller may abandon the run. */
+      readonly fate?: Fate;
+    }
+  | { readonly type: "set-state"; readonly id: number; readonly values: Readonly<Record<string, Tensor>> }
+  | { readonly type: "get-state"; readonly id: number; readonly names: readonly string[] };
+
 /** What the session asks of its worker. */
 export type ToWorker =
   | { readonly type: "open"; readonly model: Uint8Array | string; readonly settings: OpenSettings }
-  | { readonly type: "run"; readonly id: number; readonly feeds: Readonly<Record<string, Tensor>> }
-  | { readonly type: "cancel"; readonly id: number }
+  | Job
   | { readonly type: "dispose" };
 
 /** What is known of an opened model. */
@@ -46,6 +67,7 @@ export type FromWorker =
   | {
       readonly type: "done";
       readonly id: number;
+      /** A run's outputs, or the state asked for. */
       readonly outputs: Readonly<Record<string, Tensor>>;
       /** Buffers of the feeds, given back for the next run. */
       readonly buffers: readonly ArrayBuffer[];

@@ -1,21 +1,25 @@
 // The thread that owns one ONNX Runtime session: opens it, runs it, frees it, as its messages say.
 
 import { readFileSync } from "node:fs";
-import { MessageChannel, parentPort, workerData } from "node:worker_threads";
-import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { parentPort, workerData } from "node:worker_threads";
+import { env, InferenceSession } from "onnxruntime-node";
 import { messageOf } from "../errors.ts";
 import { decodeModelMetadata } from "../graph/onnx-proto.ts";
-import type { DType, Tensor, TensorArray } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { insideEngine } from "./exit-guard.ts";
+import { decide, isAbandoned } from "./fate.ts";
+import { freeBuffer, fromEngine, sharedTypeOf, toEngine } from "./ort-tensors.ts";
 import type { Device, ValueSpec } from "./session.ts";
 import type {
   FailedDevice,
   FromWorker,
+  Job,
   OpenedModel,
   OpenSettings,
   SessionWorkerData,
   ToWorker,
 } from "./session-protocol.ts";
+import { type Engine, SessionState, stateLocations } from "./session-state.ts";
 
 const port = parentPort!;
 const { exitFlags } = workerData as SessionWorkerData;
@@ -25,10 +29,12 @@ const post = (message: FromWorker, transfer: readonly ArrayBuffer[] = []) =>
 // Every error reaches the caller as an exception; ONNX Runtime would print it as well.
 env.logLevel = "fatal";
 
+const engine: Engine = (work) => insideEngine(exitFlags, work);
+
 let session: InferenceSession | undefined;
+let state: SessionState | undefined;
 let profiling = false;
-const cancelled = new Set<number>();
-const queue: { readonly id: number; readonly feeds: Readonly<Record<string, Tensor>> }[] = [];
+const queue: Job[] = [];
 let running = false;
 let disposing = false;
 
@@ -37,18 +43,14 @@ port.on("message", (message: ToWorker) => {
     case "open":
       void open(message.model, message.settings);
       break;
-    case "run":
-      queue.push(message);
-      if (!running) void runQueue();
-      break;
-    case "cancel":
-      if (queue.some(({ id }) => id === message.id)) cancelled.add(message.id);
-      break;
     case "dispose":
       queue.length = 0;
       if (!running) void dispose();
       else disposing = true;
       break;
+    default:
+      queue.push(message);
+      if (!running) void runQueue();
   }
 });
 
@@ -61,7 +63,8 @@ async function open(model: Uint8Array | string, settings: OpenSettings): Promise
       try {
         session = await create(bytes, device, settings);
         const opened = { device, metadata, ...specsOf(session) };
-        free(bytes);
+        if (settings.state !== undefined) state = new SessionState(settings.state, device, engine);
+        freeBuffer(bytes); // the engine has its own copy
         post({ type: "opened", model: opened, failed });
         return;
       } catch (error) {
@@ -79,18 +82,6 @@ async function open(model: Uint8Array | string, settings: OpenSettings): Promise
   }
 }
 
-/**
- * Gives the model's bytes back to the system: the engine has its own copy, and a thread that does nothing but run a
- * model may not collect garbage for hours. Sending a buffer to a closed port is the way Node.js 20 offers.
- */
-function free(bytes: Uint8Array): void {
-  if (bytes.byteLength !== bytes.buffer.byteLength) return; // part of a buffer that others use
-  const { port1, port2 } = new MessageChannel();
-  port2.close();
-  port1.postMessage(undefined, [bytes.buffer as ArrayBuffer]);
-  port1.close();
-}
-
 /** What the CPU says against the model; `undefined` when it opens there. */
 async function openingOnCpu(bytes: Uint8Array, settings: OpenSettings): Promise<string | undefined> {
   try {
@@ -103,7 +94,11 @@ async function openingOnCpu(bytes: Uint8Array, settings: OpenSettings): Promise<
 }
 
 function create(bytes: Uint8Array, device: Device, settings: OpenSettings): Promise<InferenceSession> {
-  return insideEngine(exitFlags, () => InferenceSession.create(bytes, sessionOptions(device, settings)));
+  const options = {
+    ...sessionOptions(device, settings),
+    ...(settings.state === undefined ? {} : stateLocations(settings.state, device, bytes)),
+  };
+  return engine(() => InferenceSession.create(bytes, options));
 }
 
 function sessionOptions(device: Device, settings: OpenSettings): InferenceSession.SessionOptions {
@@ -127,73 +122,60 @@ function sessionOptions(device: Device, settings: OpenSettings): InferenceSessio
 function specsOf(opened: InferenceSession): Pick<OpenedModel, "inputs" | "outputs"> {
   const spec = (value: InferenceSession.ValueMetadata): ValueSpec => {
     if (!value.isTensor) throw new Error(`"${value.name}" is no tensor`);
-    return { name: value.name, dtype: dtypeOf(value.type), shape: value.shape };
+    return { name: value.name, dtype: sharedTypeOf(value.type), shape: value.shape };
   };
   return { inputs: opened.inputMetadata.map(spec), outputs: opened.outputMetadata.map(spec) };
 }
 
-/** Element types that both sides know; their names are the same. */
-const SHARED_TYPES = {
-  float32: true,
-  float64: true,
-  float16: true,
-  int64: true,
-  int32: true,
-  int16: true,
-  int8: true,
-  uint8: true,
-  bool: true,
-} as const satisfies Partial<Record<DType, true>>;
-
-function dtypeOf(type: string): keyof typeof SHARED_TYPES {
-  if (type in SHARED_TYPES) return type as keyof typeof SHARED_TYPES;
-  throw new Error(
-    `tensors of type ${type} are not supported; supported: ${Object.keys(SHARED_TYPES).join(", ")}`,
-  );
-}
-
 async function runQueue(): Promise<void> {
   running = true;
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (cancelled.delete(next.id)) continue;
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     try {
-      await runOne(next.id, next.feeds);
+      await doJob(job);
     } catch (error) {
-      post({ type: "failed", id: next.id, message: messageOf(error).trim() });
+      post({ type: "failed", id: job.id, message: messageOf(error).trim() });
     }
   }
   running = false;
   if (disposing) await dispose();
 }
 
-async function runOne(id: number, feeds: Readonly<Record<string, Tensor>>): Promise<void> {
-  const inputs: Record<string, OrtTensor> = {};
-  for (const [name, { dtype, shape, data }] of Object.entries(feeds)) {
-    inputs[name] = new OrtTensor(dtypeOf(dtype), data as Float32Array, shape);
+async function doJob(job: Job): Promise<void> {
+  const { id } = job;
+  switch (job.type) {
+    case "run":
+      if (job.fate === undefined || !isAbandoned(job.fate)) await run(job);
+      break;
+    case "set-state":
+      state!.set(job.values);
+      post({ type: "done", id, outputs: {}, buffers: [] });
+      break;
+    case "get-state": {
+      const outputs = await state!.read(job.names);
+      post({ type: "done", id, outputs, buffers: [] }, buffersOf(outputs));
+      break;
+    }
   }
-  const results = await insideEngine(exitFlags, () => session!.run(inputs));
-  const outputs: Record<string, Tensor> = {};
-  for (const [name, result] of Object.entries(results)) outputs[name] = tensorOf(result);
-  const buffers = Object.values(feeds).map(({ data }) => data.buffer as ArrayBuffer);
-  const own = Object.values(outputs).map(({ data }) => data.buffer as ArrayBuffer);
-  post({ type: "done", id, outputs, buffers }, [...new Set([...buffers, ...own])]);
 }
 
-function tensorOf(result: OrtTensor): Tensor {
-  const data = result.data as Exclude<typeof result.data, string[]>;
-  const dtype = dtypeOf(result.type);
-  return {
-    dtype,
-    shape: result.dims,
-    // Where JavaScript has Float16Array, the engine uses it; our tensors hold the bits.
-    data: (dtype === "float16"
-      ? new Uint16Array(data.buffer, data.byteOffset, data.length)
-      : data) as TensorArray,
-  };
+async function run({ id, feeds, fate }: Job & { readonly type: "run" }): Promise<void> {
+  const inputs = { ...state?.feeds() };
+  for (const [name, feed] of Object.entries(feeds)) inputs[name] = toEngine(feed);
+  const results = await engine(() => session!.run(inputs));
+  const shown = state?.advance(results, () => fate === undefined || decide(fate, "kept")) ?? results;
+  const outputs: Record<string, Tensor> = {};
+  for (const [name, result] of Object.entries(shown)) outputs[name] = fromEngine(result);
+  const buffers = buffersOf(feeds);
+  post({ type: "done", id, outputs, buffers }, [...new Set([...buffers, ...buffersOf(outputs)])]);
+}
+
+function buffersOf(tensors: Readonly<Record<string, Tensor>>): ArrayBuffer[] {
+  return Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer);
 }
 
 async function dispose(): Promise<void> {
   if (profiling) session?.endProfiling();
+  await state?.dispose();
   await session?.release();
   session = undefined;
   port.close();

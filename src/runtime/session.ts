@@ -72,3 +72,47 @@ export interface ModelSession extends AsyncDisposable {
   /** Frees the model. Runs that have not finished are rejected with `aborted`. May be called again. */
   dispose(): Promise<void>;
 }
+
+/** How a model with state is opened. */
+export interface StatefulSessionOptions extends SessionOptions {
+  /** The inputs that are state, each with the output whose value it takes after a run; no output twice. */
+  readonly state: Readonly<Record<string, string>>;
+  /** An output of a float type, such as a loss: when it is not finite, the new state is dropped and the old one kept. */
+  readonly guard?: string;
+}
+
+/**
+ * A model some of whose inputs are state: after each run they take the value of their output. With WebGPU state stays
+ * on the GPU between runs; with CPU it is fed back as the engine returned it. Calls take effect in their order.
+ */
+export interface StatefulSession extends AsyncDisposable {
+  /** What {@link run} is fed: the inputs that are not state. */
+  readonly inputs: readonly ValueSpec[];
+  /** What {@link run} returns: the outputs that are not state. */
+  readonly outputs: readonly ValueSpec[];
+  /** The inputs that are state. */
+  readonly state: readonly ValueSpec[];
+  /** The device it was opened on. */
+  readonly device: Device;
+  /** The model file's metadata. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * Sets all of the state, or some; all of it must be set once before the first run.
+   * @throws HRNetError `invalid-shape` when names, types or shapes are not the state's; `usage` after `dispose`.
+   */
+  setState(values: Readonly<Record<string, Tensor>>, options?: Pick<RunOptions, "transfer">): Promise<void>;
+  /**
+   * Copies of all of the state, or of the named tensors, as they are after the runs asked for before.
+   * @throws HRNetError `usage` for a name that is no state or was never set, and after `dispose`.
+   */
+  getState(names?: readonly string[]): Promise<Record<string, Tensor>>;
+  /**
+   * Runs the model as {@link ModelSession.run} does, with the state it has, and keeps the new state. A run that fails or
+   * is aborted changes no state; one whose state is already kept when `options.signal` fires counts as done.
+   * @returns the outputs that are not state, also when the guard was not finite and no state was kept
+   * @throws HRNetError as {@link ModelSession.run}; `usage` naming state that was never set.
+   */
+  run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** Frees the model and its state. Runs that have not finished are rejected with `aborted`. May be called again. */
+  dispose(): Promise<void>;
+}

@@ -7,13 +7,13 @@ import { createGraph, type Graph, rewriteGraph } from "../graph/graph.ts";
 import { lower } from "../graph/lowering/lower.ts";
 import type { Target } from "../graph/lowering/target.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
-import { cast } from "../graph/ops/cast.ts";
 import { add, div, greater, mul, scale, shift, sqrt, sub, where } from "../graph/ops/elementwise.ts";
 import { concat, reshape, split } from "../graph/ops/shape.ts";
 import { foldConstants } from "../graph/passes/fold-constants.ts";
 import { constant, input as graphInput, type Value } from "../graph/value.ts";
 import type { Network } from "../models/network.ts";
 import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
+import { type Normalization, normalizePixels } from "./normalization.ts";
 import { type Optimizer, optimize, type StepScalars, slotsOf } from "./optimizers.ts";
 import { type Vector, vectorOf, vectorsOf } from "./state-layout.ts";
 import { type BatchStatistics, trainingForm } from "./training-form.ts";
@@ -23,12 +23,6 @@ export interface ParameterGroup {
   readonly names: readonly string[];
   readonly learningRateFactor: number;
   readonly weightDecay: number;
-}
-
-/** Mean and standard deviation of each channel, for pixels from 0 to 1. */
-export interface Normalization {
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
 }
 
 /** A loss and what else one wants to know of a batch. */
@@ -92,14 +86,6 @@ export interface StepGraph {
 const next = (name: string): string => `${name}.next`;
 
 const floats = (values: Float32Array): Value => constant(tensor("float32", [values.length], values));
-
-/** Pixels 0 … 255 as the network wants them: (x/255 − mean)/std, as one product and one sum. */
-function normalized(pixels: Value, { mean, std }: Normalization): Value {
-  const factors = Float32Array.from(std, (s) => 1 / (255 * s));
-  const terms = Float32Array.from(mean, (m, c) => -m / std[c]!);
-  const image = cast(pixels, "float32");
-  return add(mul(image, reshape(floats(factors), [1, 3, 1, 1])), reshape(floats(terms), [1, 3, 1, 1]));
-}
 
 /** The arrays in a vector as graph values. */
 function unpacked(vector: Value, { slots }: Vector): Map<string, Value> {
@@ -289,7 +275,7 @@ function leafOf(
   parts: ReadonlyMap<string, Value>,
   { normalization, weights }: StepOptions,
 ): Value {
-  if (value === source) return normalization ? normalized(image, normalization) : image;
+  if (value === source) return normalization ? normalizePixels(image, normalization) : image;
   if (value.kind !== "parameter") return value;
   const part = parts.get(value.name!);
   if (part) return part;

@@ -18,6 +18,16 @@ import {
   weightVectors,
 } from "./training-state.ts";
 
+/** What a run has done. */
+export interface StepCounts {
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Batches with a finite loss. */
+  readonly batches: number;
+  /** Batches since the last optimizer step, their gradients collected (`accumulate`). */
+  readonly collected: number;
+}
+
 /** How a step is opened. */
 export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
   readonly device?: Device;
@@ -26,8 +36,8 @@ export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
   readonly spinning?: boolean;
   /** What a resumed run had beside its weights. */
   readonly slots?: Slots;
-  /** Optimizer steps and batches done before, in a resumed run. */
-  readonly done?: { readonly steps: number; readonly batches: number };
+  /** What was done before, in a resumed run. */
+  readonly done?: StepCounts;
   /** Weight of the parameters in their moving average after `steps` optimizer steps; needed with `ema`. */
   readonly averageRate?: (steps: number) => number;
   readonly onLog?: (line: string) => void;
@@ -56,7 +66,7 @@ export class TrainingSession implements AsyncDisposable {
   readonly #options: TrainingSessionOptions;
   #steps: number;
   #batches: number;
-  #collected = 0;
+  #collected: number;
 
   private constructor(options: TrainingSessionOptions, step: StepGraph, session: StatefulSession) {
     this.network = options.network;
@@ -66,6 +76,7 @@ export class TrainingSession implements AsyncDisposable {
     this.#options = options;
     this.#steps = options.done?.steps ?? 0;
     this.#batches = options.done?.batches ?? 0;
+    this.#collected = options.done?.collected ?? 0;
   }
 
   /**
@@ -94,14 +105,9 @@ export class TrainingSession implements AsyncDisposable {
     return opened;
   }
 
-  /** Optimizer steps done, those of earlier runs included. */
-  get steps(): number {
-    return this.#steps;
-  }
-
-  /** Batches seen, those of earlier runs included and those with a loss that was not finite left out. */
-  get batches(): number {
-    return this.#batches;
+  /** What was done, by earlier runs as well. */
+  get counts(): StepCounts {
+    return { steps: this.#steps, batches: this.#batches, collected: this.#collected };
   }
 
   /**

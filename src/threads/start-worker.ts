@@ -11,13 +11,21 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
  * @param base `import.meta.url` of the caller
  */
 export function startWorker(name: string, base: string, options: WorkerOptions = {}): Worker {
-  const entry = base.endsWith(".ts")
-    ? fromSource(new URL(`${name}.ts`, base), base)
-    : new URL(`${name}.js`, base);
+  const file = moduleBeside(name, base);
+  const entry = base.endsWith(".ts") ? fromSource(file, base) : file;
   // The flags of the process (loaders, the inspector's port) are not for its workers.
   const worker = new Worker(entry, { execArgv: [], ...options });
   worker.unref();
   return worker;
+}
+
+/**
+ * The address of our own file `name` beside `base`: `.ts` in source, `.js` in the built package.
+ * @param name file name without extension
+ * @param base `import.meta.url` of the caller
+ */
+export function moduleBeside(name: string, base: string): URL {
+  return new URL(`${name}.${base.endsWith(".ts") ? "ts" : "js"}`, base);
 }
 
 /** Node.js 20 cannot read TypeScript: a first line of JavaScript registers tsx, a development dependency, in the worker. */
