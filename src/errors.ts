@@ -1,4 +1,4 @@
-// The one error class of the library and its closed set of codes.
+// The one error class of the library, its closed set of codes, and help for writing messages.
 
 /** Every code an {@link HRNetError} can carry, with what it means. */
 export const ERROR_CODES = {
@@ -42,4 +42,41 @@ export class HRNetError extends Error {
 /** The text of any thrown value: messages of errors, `String()` of the rest. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** How many close names a message proposes. */
+const SUGGESTIONS = 3;
+
+/** Names are compared up to this length; what is longer was no attempt at a name. */
+const MAX_NAME = 100;
+
+/**
+ * The `count` names nearest to what somebody wrote, nearest first: those that it begins, then by edit distance. Letter
+ * case counts little, `_` is as good as `-`.
+ */
+export function nearestNames(wanted: string, names: readonly string[], count = SUGGESTIONS): string[] {
+  const plain = (text: string): string => text.slice(0, MAX_NAME).toLowerCase().replaceAll("_", "-");
+  const query = plain(wanted);
+  return names
+    .map((name) => {
+      const begins = query !== "" && plain(name).startsWith(query);
+      return { name, distance: begins ? name.length / 1000 : editDistance(query, plain(name)) };
+    })
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, count)
+    .map(({ name }) => name);
+}
+
+/** Levenshtein distance: the fewest insertions, deletions and substitutions that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitution, above[j]! + 1, row[j - 1]! + 1));
+    }
+    above = row;
+  }
+  return above[b.length]!;
 }

@@ -13,7 +13,9 @@ interface VerbModule {
 /** Verbs with their line in `hrnet --help`; each is loaded only when it is used, so that the command starts at once. */
 const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<VerbModule> }>> = {
   pose: { summary: "keypoints of every person in pictures", load: () => import("./pose.ts") },
+  train: { summary: "train a network by a recipe, on your own data", load: () => import("./train.ts") },
   eval: { summary: "score a model on a data set (AP, PCKh)", load: () => import("./eval.ts") },
+  doctor: { summary: "check a data set, explain what is wrong", load: () => import("./doctor.ts") },
   import: {
     summary: "read a published checkpoint, report what was loaded",
     load: () => import("./import.ts"),
@@ -22,6 +24,10 @@ const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<Verb
   forward: { summary: "run a network on a plain .npy array", load: () => import("./forward.ts") },
   models: { summary: "list networks, their size and the papers' figures", load: () => import("./models.ts") },
   download: { summary: "list published checkpoints, fetch one", load: () => import("./download.ts") },
+  synthesize: {
+    summary: "draw a data set of people, with exact keypoints, masks and parts",
+    load: () => import("./synthesize.ts"),
+  },
   demo: {
     summary: "pose estimation on a picture given, or on one drawn here",
     load: () => import("./demo.ts"),

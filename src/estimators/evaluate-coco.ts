@@ -79,7 +79,11 @@ function checkSkeleton(dataset: CocoKeypointDataset, estimator: PoseEstimator): 
 function limited(dataset: CocoKeypointDataset, limit = Number.POSITIVE_INFINITY): CocoKeypointDataset {
   if (dataset.images.size <= limit) return dataset;
   const images = new Map([...dataset.images].slice(0, limit));
-  return { ...dataset, images, annotations: dataset.annotations.filter(({ imageId }) => images.has(imageId)) };
+  return {
+    ...dataset,
+    images,
+    annotations: dataset.annotations.filter(({ imageId }) => images.has(imageId)),
+  };
 }
 
 /** The number of images' first record decides which folder holds the pictures. */

@@ -159,6 +159,48 @@ export function warpIntoTensor(
   });
 }
 
+/** Where {@link warpIntoPlanes} writes. */
+export interface PlanarSlot {
+  /** Columns of the crop. */
+  readonly width: number;
+  /** Rows of the crop. */
+  readonly height: number;
+  /** 3×height×width bytes: the red plane, the green one, the blue one. */
+  readonly out: Uint8Array;
+}
+
+/**
+ * {@link warpImage} written as three planes, as a network that normalises its input itself takes it.
+ * @param imageToCrop maps pixels of the picture to pixels of the crop
+ * @param mirrored takes the picture mirrored left to right (`x ← width − x − 1`) instead; equal, to the last grey level,
+ * to mirroring its pixels first. A mirror composed into the matrix would not be: coordinates half-way between two steps
+ * of the sampling grid would round to the other side.
+ * @throws HRNetError `invalid-shape` when the matrix has no inverse or the array does not have 3×height×width elements
+ */
+export function warpIntoPlanes(
+  image: RgbImage,
+  imageToCrop: Affine,
+  { width, height, out }: PlanarSlot,
+  mirrored = false,
+): void {
+  const plane = width * height;
+  if (out.length !== 3 * plane) {
+    throw new HRNetError(
+      "invalid-shape",
+      `A 3×${height}×${width} crop has ${3 * plane} bytes; the array for it has ${out.length}.`,
+    );
+  }
+  const takeRow = (row: number, sampled: Uint8Array): void => {
+    const start = row * width;
+    for (let x = 0, s = 0; x < width; x++, s += 3) {
+      out[start + x] = sampled[s]!;
+      out[start + plane + x] = sampled[s + 1]!;
+      out[start + 2 * plane + x] = sampled[s + 2]!;
+    }
+  };
+  forEachSample(image, imageToCrop, width, height, takeRow, mirrored);
+}
+
 /**
  * The shared core: samples the crop row by row into one small buffer (3·width bytes, RGB) and hands each row over.
  * The buffer is reused: take what is needed before returning.
@@ -169,6 +211,7 @@ function forEachSample(
   width: number,
   height: number,
   takeRow: (row: number, sampled: Uint8Array) => void,
+  mirrored = false,
 ): void {
   const [a, b, tx, c, d, ty] = invertAffine(imageToCrop);
   const columnX = new Int32Array(width);
@@ -191,15 +234,18 @@ function forEachSample(
     const rowY = fixedPoint(d * y + ty) + rounding;
     if (spansTooMuch) {
       fillColumns(rowX, rowY);
-      sampleRow(image, columnX, columnY, 0, 0, sampled);
+      sampleRow(image, columnX, columnY, 0, 0, sampled, mirrored);
     } else {
-      sampleRow(image, columnX, columnY, clampCoordinate(rowX), clampCoordinate(rowY), sampled);
+      sampleRow(image, columnX, columnY, clampCoordinate(rowX), clampCoordinate(rowY), sampled, mirrored);
     }
     takeRow(y, sampled);
   }
 }
 
-/** One row of the crop. Fixed-point coordinates of column x: (columnX[x] + rowX, columnY[x] + rowY). */
+/**
+ * One row of the crop. Fixed-point coordinates of column x: (columnX[x] + rowX, columnY[x] + rowY), in the mirrored
+ * picture where that is asked for.
+ */
 function sampleRow(
   image: RgbImage,
   columnX: Int32Array,
@@ -207,9 +253,12 @@ function sampleRow(
   rowX: number,
   rowY: number,
   sampled: Uint8Array,
+  mirrored: boolean,
 ): void {
   const { data, width, height } = image;
   const stride = width * 3;
+  const first = mirrored ? stride - 3 : 0;
+  const step = mirrored ? -3 : 3;
   const lastX = width - 1;
   const lastY = height - 1;
   for (let x = 0, s = 0; x < columnX.length; x++, s += 3) {
@@ -224,16 +273,17 @@ function sampleRow(
     const w01 = (ax << FRACTION_BITS) - w11;
     const w00 = FRACTION_STEPS * FRACTION_STEPS - w01 - w10 - w11;
     if (sx >= 0 && sy >= 0 && sx < lastX && sy < lastY) {
-      const p = sy * stride + sx * 3;
+      const p = sy * stride + first + sx * step;
       const q = p + stride;
+      const pn = p + step;
+      const qn = q + step;
       sampled[s] =
-        (w00 * data[p]! + w01 * data[p + 3]! + w10 * data[q]! + w11 * data[q + 3]! + WEIGHT_HALF) >>
-        WEIGHT_BITS;
+        (w00 * data[p]! + w01 * data[pn]! + w10 * data[q]! + w11 * data[qn]! + WEIGHT_HALF) >> WEIGHT_BITS;
       sampled[s + 1] =
-        (w00 * data[p + 1]! + w01 * data[p + 4]! + w10 * data[q + 1]! + w11 * data[q + 4]! + WEIGHT_HALF) >>
+        (w00 * data[p + 1]! + w01 * data[pn + 1]! + w10 * data[q + 1]! + w11 * data[qn + 1]! + WEIGHT_HALF) >>
         WEIGHT_BITS;
       sampled[s + 2] =
-        (w00 * data[p + 2]! + w01 * data[p + 5]! + w10 * data[q + 2]! + w11 * data[q + 5]! + WEIGHT_HALF) >>
+        (w00 * data[p + 2]! + w01 * data[pn + 2]! + w10 * data[q + 2]! + w11 * data[qn + 2]! + WEIGHT_HALF) >>
         WEIGHT_BITS;
     } else if (sx >= width || sy >= height || sx < -1 || sy < -1) {
       sampled[s] = 0;
@@ -245,13 +295,13 @@ function sampleRow(
       const right = sx < lastX;
       const top = sy >= 0;
       const bottom = sy < lastY;
-      const p = sy * stride + sx * 3;
+      const p = sy * stride + first + sx * step;
       for (let channel = 0; channel < 3; channel++) {
         let sum = WEIGHT_HALF;
         if (left && top) sum += w00 * data[p + channel]!;
-        if (right && top) sum += w01 * data[p + 3 + channel]!;
+        if (right && top) sum += w01 * data[p + step + channel]!;
         if (left && bottom) sum += w10 * data[p + stride + channel]!;
-        if (right && bottom) sum += w11 * data[p + stride + 3 + channel]!;
+        if (right && bottom) sum += w11 * data[p + stride + step + channel]!;
         sampled[s + channel] = sum >> WEIGHT_BITS;
       }
     }

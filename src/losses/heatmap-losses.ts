@@ -87,7 +87,10 @@ export function combinedTargetMse(batch: HeatmapBatch): Value {
     jointsMse({ heatmaps: mul(x, trueDisk), targets: mul(trueX, trueDisk), weights }),
     jointsMse({ heatmaps: mul(y, trueDisk), targets: mul(trueY, trueDisk), weights }),
   ];
-  return scale(losses.reduce((sum, loss) => add(sum, loss)), 0.5);
+  return scale(
+    losses.reduce((sum, loss) => add(sum, loss)),
+    0.5,
+  );
 }
 
 /**

@@ -11,7 +11,8 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
-const perChannel = (values: Float32Array): Value => constant(tensor("float32", [1, values.length, 1, 1], values));
+const perChannel = (values: Float32Array): Value =>
+  constant(tensor("float32", [1, values.length, 1, 1], values));
 
 /** (x/255 − mean)/std of pixels 0 … 255, uint8 N×C×H×W → float32, as one product and one sum. */
 export function normalizePixels(pixels: Value, { mean, std }: Normalization): Value {

@@ -4,10 +4,10 @@ import { readCocoKeypoints } from "../data/coco.ts";
 import { type CocoPoseEvaluation, evaluateOnCoco } from "../estimators/evaluate-coco.ts";
 import { evaluateOnMpii } from "../estimators/evaluate-mpii.ts";
 import { PoseEstimator } from "../estimators/pose-estimator.ts";
+import { add, scale } from "../graph/ops/elementwise.ts";
 import { constant, input as graphInput, type Value } from "../graph/value.ts";
 import { IMAGENET_NORMALIZATION } from "../image/warp.ts";
 import { combinedTargetMse, hardestJointsMse, jointsMse, peaksOf } from "../losses/heatmap-losses.ts";
-import { add, scale } from "../graph/ops/elementwise.ts";
 import { heatmapAccuracy } from "../metrics/heatmap-accuracy.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
@@ -20,8 +20,8 @@ import { normalRandom, uniformRandom } from "../random/random.ts";
 import { recipeJointWeights, recipeNetwork, recipeSkeleton } from "../recipe/pose-recipe.ts";
 import { resolveData } from "../recipe/recipe-paths.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
-import { MPII_16 } from "../skeleton/skeletons.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
+import { MPII_16 } from "../skeleton/skeletons.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { LossTerms } from "../train/step-graph.ts";
 import { type PreparedSamples, preparePoseSamples } from "../training-data/pose-samples.ts";
@@ -170,7 +170,10 @@ function poseLoss(
       : hardestJointsMse(batch, options.hardKeypoints);
   const taught =
     teacher &&
-    scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: feeds["teacher"]!, weights: ones }), teacher.weight);
+    scale(
+      KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: feeds["teacher"]!, weights: ones }),
+      teacher.weight,
+    );
   const predicted = peaksOf(heatmaps, perKeypoint);
   const wanted = peaksOf(feeds["target"]!, perKeypoint);
   return {

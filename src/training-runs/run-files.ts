@@ -45,7 +45,9 @@ export async function openRunFiles(folder: string, resume: boolean): Promise<Run
     );
   }
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new HRNetError("write-failed", `The folder ${folder} cannot be made: ${messageOf(cause)}.`, { cause });
+    throw new HRNetError("write-failed", `The folder ${folder} cannot be made: ${messageOf(cause)}.`, {
+      cause,
+    });
   });
   return files;
 }

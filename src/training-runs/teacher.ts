@@ -2,10 +2,10 @@
 
 import { HRNetError } from "../errors.ts";
 import { createGraph, rewriteGraph } from "../graph/graph.ts";
-import { encodeModel } from "../graph/onnx-proto.ts";
-import { graphToModel } from "../graph/onnx.ts";
-import { input as graphInput, type Shape } from "../graph/value.ts";
 import { inferenceGraph } from "../graph/inference.ts";
+import { graphToModel } from "../graph/onnx.ts";
+import { encodeModel } from "../graph/onnx-proto.ts";
+import { input as graphInput, type Shape } from "../graph/value.ts";
 import { loadModel } from "../model-file/load-model.ts";
 import { buildNetwork } from "../models/network.ts";
 import { openSession } from "../runtime/node.ts";
