@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { decodeImage } from "../image/decode.ts";
-import { syntheticPerson } from "../image/synthetic-person.ts";
 import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
 import type { Person } from "../pose/types.ts";
+import { type SyntheticSceneOptions, syntheticScene } from "../synthetic/scene.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions } from "./options.ts";
@@ -18,11 +18,22 @@ interface Options extends PoseModelCommandOptions {
   readonly out: string;
 }
 
-/** The picture to show: the one given, whole, or a drawn figure and its box. */
+/** The picture that is drawn where none is given: people that every usable model finds. */
+export const DEMO_SCENE: SyntheticSceneOptions = {
+  width: 640,
+  height: 480,
+  people: 2,
+  poses: ["standing", "walking"],
+  yaw: [-30, 30],
+  difficulty: 0,
+  seed: 4,
+};
+
+/** The picture to show: the one given, whole, or drawn people and their boxes. */
 async function picture(path: string | undefined) {
   if (path !== undefined) return { source: path, image: await decodeImage(path), boxes: undefined };
-  const { image, box } = syntheticPerson(480, 640);
-  return { source: "a figure drawn here", image, boxes: [box] };
+  const { image, persons } = syntheticScene(DEMO_SCENE);
+  return { source: "people drawn here", image, boxes: persons.map(({ box }) => box) };
 }
 
 function keypointTable({ keypoints }: Person): string {
@@ -33,7 +44,7 @@ function keypointTable({ keypoints }: Person): string {
 export function command(): Command {
   const verb = new Command("hrnet demo")
     .description(
-      "Finds the keypoints of one person, in a picture given or in one drawn here, and draws them into it.",
+      "Finds the keypoints of the person in a picture given, or of people drawn here, and draws them into it.",
     )
     .argument("[picture]", "file or URL; taken whole, as one person")
     .option("--model <name|file>", ".onnx, .pth, .safetensors, or the name of a published checkpoint")

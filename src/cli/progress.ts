@@ -1,7 +1,7 @@
 // The progress line of all long work, on stderr: redrawn on a terminal, now and then a plain line elsewhere.
 
 /** What is counted. */
-export type ProgressUnit = "images" | "bytes";
+export type ProgressUnit = "images" | "bytes" | "steps";
 
 /** Where the progress goes: a terminal or any other text stream. */
 export interface ProgressStream {
@@ -20,6 +20,10 @@ export interface ProgressOptions {
   readonly unit: ProgressUnit;
   /** Default: stderr, so that stdout stays clean for results. */
   readonly stream?: ProgressStream;
+  /** Seconds that the speed, and with it the time left, is averaged over. Default {@link SMOOTHING_S}. */
+  readonly smoothing?: number;
+  /** Makes the line. Default {@link progressLine}. */
+  readonly line?: (state: ProgressState) => string;
   /** Write nothing but {@link Progress.log} lines. */
   readonly quiet?: boolean;
   /** Milliseconds on a steady clock. */
@@ -39,10 +43,14 @@ export interface Progress {
 /** A terminal line is redrawn at most this often, in milliseconds: smooth to the eye, nothing to the work. */
 const REDRAW_MS = 100;
 
-/** Elsewhere (a log file, CI) a line is written at most this often. */
+/** Elsewhere (a log file, CI) a line is written at most this often, … */
 const LINE_MS = 5000;
+/** … and after the first minute whenever this share more time has passed, … */
+const LINE_SHARE = 0.1;
+/** … but at least this often: hours of work leave a log that one can read. */
+const LINE_MAX_MS = 60_000;
 
-/** Time constant of the smoothed speed, in seconds. */
+/** Usual time constant of the smoothed speed, in seconds. */
 const SMOOTHING_S = 5;
 
 /** Width assumed when the terminal does not tell. */
@@ -53,9 +61,10 @@ const CLEAR_LINE = "\r\x1b[2K";
 /** Starts a report; nothing is written before the first `update`. */
 export function createProgress(options: ProgressOptions): Progress {
   const { label, unit, stream = process.stderr, quiet = false, now = () => performance.now() } = options;
+  const { smoothing = SMOOTHING_S, line: makeLine = progressLine } = options;
   const terminal = stream.isTTY === true;
   const started = now();
-  const speed = smoothedSpeed(started);
+  const speed = smoothedSpeed(started, smoothing);
   let { total } = options;
   let done = 0;
   let note = "";
@@ -68,7 +77,7 @@ export function createProgress(options: ProgressOptions): Progress {
     drawn = false;
   };
   const draw = () => {
-    const line = progressLine({ label, done, total, unit, perSecond: speed.value(), note });
+    const line = makeLine({ label, done, total, unit, perSecond: speed.value(), note });
     if (terminal) {
       // One column stays free: a full line would wrap on some terminals.
       stream.write(CLEAR_LINE + clip(line, Math.max((stream.columns || DEFAULT_COLUMNS) - 1, 1)));
@@ -86,7 +95,7 @@ export function createProgress(options: ProgressOptions): Progress {
       done = newDone;
       note = oneLine(newNote);
       total = newTotal;
-      if (quiet || time - drawnAt < (terminal ? REDRAW_MS : LINE_MS)) return;
+      if (quiet || time - drawnAt < (terminal ? REDRAW_MS : lineInterval(time - started))) return;
       drawnAt = time;
       draw();
     },
@@ -105,6 +114,11 @@ export function createProgress(options: ProgressOptions): Progress {
       stream.write(`${summary ?? `${label}: ${amount(done, unit)} in ${duration(seconds)}`}\n`);
     },
   };
+}
+
+/** Milliseconds between plain lines when so many have passed. */
+function lineInterval(elapsed: number): number {
+  return Math.min(LINE_MAX_MS, Math.max(LINE_MS, LINE_SHARE * elapsed));
 }
 
 /** What a progress line tells. */
@@ -157,15 +171,19 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function significant(value: number): string {
+/** Three digits or so: `8.2`, `45.3`, `120`. */
+export function significant(value: number): string {
   return value >= 99.95 ? String(Math.round(value)) : value.toFixed(1);
 }
 
 /**
- * Exponentially smoothed speed: of each interval's own speed, the share 1 − exp(−Δt/{@link SMOOTHING_S}) goes in.
+ * Exponentially smoothed speed: of each interval's own speed, the share 1 − exp(−Δt/constant) goes in.
  * Divided by the shares given so far, it is right from the first interval (as Adam's bias correction).
  */
-function smoothedSpeed(started: number): { add(done: number, time: number): void; value(): number } {
+function smoothedSpeed(
+  started: number,
+  constant: number,
+): { add(done: number, time: number): void; value(): number } {
   let lastTime = started;
   let lastDone: number | undefined;
   let sum = 0;
@@ -180,7 +198,7 @@ function smoothedSpeed(started: number): { add(done: number, time: number): void
       }
       const seconds = (time - lastTime) / 1000;
       if (seconds <= 0) return;
-      const share = 1 - Math.exp(-seconds / SMOOTHING_S);
+      const share = 1 - Math.exp(-seconds / constant);
       sum += share * ((done - lastDone) / seconds - sum);
       weight += share * (1 - weight);
       lastTime = time;

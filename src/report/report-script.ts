@@ -10,6 +10,8 @@ export const REPORT_SCRIPT = `
   const series = JSON.parse(document.getElementById("series").textContent);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const HEIGHT = 210;
+  /** Distances between ticks of steps, which are whole numbers. */
+  const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
   const format = (value) => {
     if (value === 0) return "0";
@@ -71,7 +73,7 @@ export const REPORT_SCRIPT = `
           y: chart.log ? { distr: 3, range: logRange } : {},
         },
         axes: [
-          { ...axis, size: 30, values: (plot, splits) => splits.map(formatStep) },
+          { ...axis, size: 30, incrs: WHOLE, values: (plot, splits) => splits.map(formatStep) },
           { ...axis, size: 62, values: (plot, splits) => splits.map((v) => (v == null ? "" : format(v))) },
         ],
         series: [

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { command } from "../../src/cli/demo.ts";
-import { syntheticPerson } from "../../src/image/synthetic-person.ts";
+import { command, DEMO_SCENE } from "../../src/cli/demo.ts";
 import { saveModel } from "../../src/model-file/load-model.ts";
+import { syntheticScene } from "../../src/synthetic/scene.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { hasShared, shared } from "../helpers/shared.ts";
 
@@ -37,9 +37,9 @@ async function demo(...args: string[]) {
   };
 }
 
-test("draws a figure of its own and says where it is", async () => {
+test("draws people of its own and says where they are", async () => {
   const { record, drawn } = await demo("--model", model);
-  expect(record.persons).toHaveLength(1);
+  expect(record.persons).toHaveLength(2);
   expect([drawn.width, drawn.height]).toEqual([record.width, record.height]);
   expect(stdout).toMatch(/^left_wrist +-?[\d.]+ +-?[\d.]+ +-?[\d.]+$/m);
   expect(stdout).toContain(join(root, "out", "demo.jpg"));
@@ -66,10 +66,12 @@ test.skipIf(!hasShared(...CHECKPOINT))(
   "real weights find the figure's keypoints where they were drawn",
   async () => {
     const { record } = await demo("--model", shared(...CHECKPOINT));
-    const { keypoints } = syntheticPerson(480, 640);
-    record.persons[0].keypoints.forEach(({ x, y }: { x: number; y: number }, k: number) => {
-      const [wantedX, wantedY] = keypoints[k]!;
-      expect(Math.hypot(x - wantedX, y - wantedY)).toBeLessThan(25); // 4 % of the figure's height
+    const { persons } = syntheticScene(DEMO_SCENE);
+    persons.forEach(({ keypoints, box }, n) => {
+      record.persons[n].keypoints.forEach(({ x, y }: { x: number; y: number }, k: number) => {
+        const [wantedX, wantedY, v] = keypoints[k]!;
+        if (v === 2) expect(Math.hypot(x - wantedX, y - wantedY), `${n} ${k}`).toBeLessThan(0.06 * box[3]);
+      });
     });
   },
 );
