@@ -9,6 +9,14 @@ export {
   readCocoResults,
   writeCocoResults,
 } from "./data/coco-results.ts";
+export {
+  type Examination,
+  type ExaminationCounts,
+  type ExamineOptions,
+  examineDatasets,
+} from "./doctor/examine.ts";
+export { reportText } from "./doctor/report.ts";
+export type { Finding } from "./doctor/types.ts";
 export { ERROR_CODES, type ErrorCode, HRNetError } from "./errors.ts";
 export {
   type CocoEvaluationOptions,
@@ -28,7 +36,6 @@ export type { Affine } from "./image/affine.ts";
 export { type DecodeOptions, decodeImage, type ImageSource, type RawPixels } from "./image/decode.ts";
 export { type EncodedFormat, encodeImage } from "./image/encode.ts";
 export type { RgbImage } from "./image/rgb-image.ts";
-export { type SyntheticPerson, syntheticPerson } from "./image/synthetic-person.ts";
 export { evaluateKeypoints, type KeypointEvaluation, type KeypointStats } from "./metrics/keypoint-eval.ts";
 export { evaluatePckh, type PckhResult } from "./metrics/pckh.ts";
 export type { ModelDescription, Provenance } from "./model-file/description.ts";
@@ -83,6 +90,18 @@ export { openSessionPool, type SessionPool, type SessionPoolOptions } from "./ru
 export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
 export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
 export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";
+export {
+  type SyntheticDatasetOptions,
+  type SyntheticDatasetSummary,
+  writeSyntheticDataset,
+} from "./synthetic/dataset.ts";
+export { PART_CLASSES, type PartClass } from "./synthetic/part-classes.ts";
+export {
+  type SyntheticPerson,
+  type SyntheticScene,
+  type SyntheticSceneOptions,
+  syntheticScene,
+} from "./synthetic/scene.ts";
 export { encodeNpy, readNpy } from "./tensor/npy.ts";
 export { type DType, type Tensor, tensor } from "./tensor/tensor.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";

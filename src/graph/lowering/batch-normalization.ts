@@ -4,7 +4,7 @@ import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { emit, numberOf, type Operator } from "../operator.ts";
 import { reduceSum } from "../ops/broadcast.ts";
 import { add, div, mul, scale, shift, sqrt, sub } from "../ops/elementwise.ts";
-import { BatchNormalization, perChannel, sumPerChannel } from "../ops/normalization.ts";
+import { BatchNormalization, batchNormalization, perChannel, sumPerChannel } from "../ops/normalization.ts";
 import { reshape } from "../ops/shape.ts";
 import { constant, type Value } from "../value.ts";
 import type { LoweringRule } from "./target.ts";
@@ -28,7 +28,7 @@ const filled = (count: number, value: number): Tensor =>
 /**
  * CPU: one pass of ONNX Runtime's own kernel. With momentum 0 its running statistics are the batch's. It writes them
  * over its inputs in place, so that every use has constants of its own, which nothing else reads. Their numbers, which are
- * multiplied by the momentum, differ from use to use, or ONNX Runtime would make one constant of equal ones.
+ * multiplied by the momentum, differ from use to use, and from what other constants hold, or ONNX Runtime would make one constant of equal ones.
  * GPU: ONNX Runtime's WebGPU provider lacks the training mode; statistics by reductions over pixels, then samples.
  */
 export const batchNormalizationTraining: LoweringRule = (node, inputs, { target, serial }) => {
@@ -36,7 +36,7 @@ export const batchNormalizationTraining: LoweringRule = (node, inputs, { target,
   const epsilon = numberOf(node.attributes, "epsilon", 1e-5);
   const channels = x!.shape[1] as number;
   if (target === "cpu") {
-    const statistics = [serial(), serial()].map((number) => constant(filled(channels, number)));
+    const statistics = [serial(), serial()].map((number) => constant(filled(channels, -number - 1 / 3)));
     return emit(
       BatchNormalizationStatistics,
       [x, weight, bias, ...statistics],
@@ -59,10 +59,33 @@ function meanPerChannel(x: Value): Value {
 }
 
 /**
+ * dx = scale/√(var + ε)·(dy − Σdy/M − x̂·Σ(dy·x̂)/M), in few nodes: normalisation by given statistics is the engine's fastest
+ * affine map by channel, and takes vectors as they are. It makes x̂, then −x̂·Σ(dy·x̂)/M − Σdy/M, and last the factor.
+ */
+const gradientByNormalizations: LoweringRule = (node, inputs) => {
+  const [dy, x, weight, mean, variance] = inputs as readonly [Value, Value, Value, Value, Value];
+  const epsilon = numberOf(node.attributes, "epsilon", 1e-5);
+  const channels = x.shape[1] as number;
+  const [zeros, ones] = [0, 1].map((value) => constant(filled(channels, value))) as [Value, Value];
+  const part = -1 / countPerChannel(x);
+  const normalized = batchNormalization(x, { scale: ones, bias: zeros, mean, variance }, epsilon);
+  const forBias = sumPerChannel(dy);
+  const forScale = sumPerChannel(mul(dy, normalized));
+  const correction = batchNormalization(
+    x,
+    { scale: scale(forScale, part), bias: scale(forBias, part), mean, variance },
+    epsilon,
+  );
+  const centred = add(dy, correction);
+  const dx = batchNormalization(centred, { scale: weight, bias: zeros, mean: zeros, variance }, epsilon);
+  return [dx, forScale, forBias];
+};
+
+/**
  * dx = a·dy + b·x + c per channel, with s = 1/√(var + ε), a = scale·s, b = −a·s·Σ(dy·x̂)/M and
  * c = −a·Σdy/M − b·mean: the formula of BatchNormalizationGradient multiplied out, so that maps are read once.
  */
-export const batchNormalizationGradient: LoweringRule = (node, inputs) => {
+const gradientByElements: LoweringRule = (node, inputs) => {
   const [dy, x, weight, mean, variance] = inputs as readonly Value[];
   const count = countPerChannel(x!);
   const deviation = sqrt(shift(variance!, numberOf(node.attributes, "epsilon", 1e-5)));
@@ -74,3 +97,7 @@ export const batchNormalizationGradient: LoweringRule = (node, inputs) => {
   const dx = add(mul(dy!, perChannel(a)), add(mul(x!, perChannel(b)), perChannel(c)));
   return [dx, forScale, forBias];
 };
+
+/** The gradient of batch normalisation as the target does it fastest. */
+export const batchNormalizationGradient: LoweringRule = (node, inputs, context) =>
+  (context.target === "cpu" ? gradientByNormalizations : gradientByElements)(node, inputs, context);

@@ -25,7 +25,7 @@ function mirrored(weight: Value, group: number): Value {
   return reshape(result, [group * inputs, out / group, kh, kw]);
 }
 
-/** Stride 1: an ordinary convolution, which is the fast path everywhere. Else the transposed one. */
+/** Stride 1, pads no wider than the kernel: an ordinary convolution, fast everywhere. Else the transposed one. */
 export const convInputGradient: LoweringRule = (node, inputs) => {
   const [dy, weight] = inputs as readonly [Value, Value];
   const { shape: _, ...attributes } = node.attributes;
@@ -34,8 +34,8 @@ export const convInputGradient: LoweringRule = (node, inputs) => {
   const dilations = intsOf(attributes, "dilations", [1, 1]);
   const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
   const group = numberOf(attributes, "group", 1);
-  if (strides.every((stride) => stride === 1)) {
-    const full = [0, 1, 0, 1].map((axis, side) => dilations[axis]! * (kernel[axis]! - 1) - pads[side]!);
+  const full = [0, 1, 0, 1].map((axis, side) => dilations[axis]! * (kernel[axis]! - 1) - pads[side]!);
+  if (strides.every((stride) => stride === 1) && full.every((size) => size >= 0)) {
     return [emitOne(Conv, [dy, mirrored(weight, group)], { ...attributes, pads: full }, node.name)];
   }
   const target = intsOf(node.attributes, "shape", []);

@@ -57,6 +57,7 @@ export const ReduceSum = defineOperator({
     const axes = constantInts("ReduceSum", inputs, 1)!.map((axis) =>
       axisOf("ReduceSum", inputs, axis, x.shape.length),
     );
+    if (axes.length === 0) throw shapeError("ReduceSum", inputs, "needs at least one axis"); // to ONNX none means all
     const keep = numberOf(attributes, "keepdims", 1) === 1;
     const shape = x.shape.flatMap((dim, axis) => (axes.includes(axis) ? (keep ? [1] : []) : [dim]));
     return [{ dtype: x.dtype, shape }];
@@ -77,7 +78,7 @@ export const expand = (x: Value, shape: readonly number[], name = ""): Value =>
 
 /** Σ x over `axes`, which stay with size 1 unless `keep` is false. */
 export const reduceSum = (x: Value, axes: readonly number[], keep = true, name = ""): Value =>
-  emitOne(ReduceSum, [x, ints(axes)], { keepdims: keep ? 1 : 0 }, name);
+  axes.length === 0 ? x : emitOne(ReduceSum, [x, ints(axes)], { keepdims: keep ? 1 : 0 }, name);
 
 /** The adjoint of broadcasting: x summed over every axis along which a value of `shape` was repeated. */
 export function sumTo(x: Value, shape: Shape): Value {

@@ -97,7 +97,7 @@ export const Conv = defineOperator({
   },
 });
 
-/** ONNX ConvTranspose. Output size per axis: (in − 1)·stride − pads + k + output_padding; weight is I×O/group×kh×kw. */
+/** ONNX ConvTranspose. Output size per axis: (in − 1)·stride − pads + dilation·(k − 1) + 1 + output_padding; weight is I×O/group×kh×kw. */
 export const ConvTranspose = defineOperator({
   type: "ConvTranspose",
   minInputs: 2,
@@ -111,12 +111,14 @@ export const ConvTranspose = defineOperator({
     checkBias("ConvTranspose", inputs, outPerGroup * group);
     const strides = intsOf(attributes, "strides", [1, 1]);
     const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
+    const dilations = intsOf(attributes, "dilations", [1, 1]);
     const extra = intsOf(attributes, "output_padding", [0, 0]);
     const size = (axis: 0 | 1, k: number): number =>
       (spatial("ConvTranspose", inputs, axis + 2) - 1) * strides[axis]! -
       pads[axis]! -
       pads[axis + 2]! +
-      k +
+      dilations[axis]! * (k - 1) +
+      1 +
       extra[axis]!;
     if (size(0, kh) < 1 || size(1, kw) < 1)
       throw shapeError("ConvTranspose", inputs, "the pads leave nothing");

@@ -3,6 +3,7 @@
 import { defineOperator, emitOne, type Inputs, numberOf, shapeError } from "../operator.ts";
 import type { Dim, Value, ValueType } from "../value.ts";
 import { broadcastShapes, sumTo } from "./broadcast.ts";
+import { scale } from "./elementwise.ts";
 
 /** Inputs of a matrix product checked; the shape of the product of their last two axes, seen transposed or not. */
 function inferProduct(type: string, inputs: Inputs, transA: boolean, transB: boolean): ValueType[] {
@@ -78,12 +79,17 @@ export const Gemm = defineOperator({
   gradient({ node, gradients: [dy], wanted }) {
     const [x, weight, bias] = node.inputs;
     const transposed = numberOf(node.attributes, "transB", 0) === 1;
+    const alpha = numberOf(node.attributes, "alpha", 1);
+    const beta = numberOf(node.attributes, "beta", 1);
     const forWeight = (): Value =>
-      transposed ? fusedMatMul(dy!, x!, { transA: true }) : fusedMatMul(x!, dy!, { transA: true });
+      transposed
+        ? fusedMatMul(dy!, x!, { transA: true, alpha })
+        : fusedMatMul(x!, dy!, { transA: true, alpha });
+    const forBias = (): Value => sumTo(beta === 1 ? dy! : scale(dy!, beta), bias!.shape);
     return [
-      wanted[0] ? fusedMatMul(dy!, weight!, { transB: !transposed }) : undefined,
+      wanted[0] ? fusedMatMul(dy!, weight!, { transB: !transposed, alpha }) : undefined,
       wanted[1] ? forWeight() : undefined,
-      wanted[2] && bias ? sumTo(dy!, bias.shape) : undefined,
+      wanted[2] ? forBias() : undefined,
     ];
   },
 });

@@ -172,7 +172,8 @@ export const Slice = defineOperator({
     axes.forEach((at, index) => {
       const axis = axisOf("Slice", node.inputs, at, shape.length);
       const size = shape[axis]!;
-      const start = Math.min(starts[index]! < 0 ? starts[index]! + size : starts[index]!, size);
+      const from = starts[index]! < 0 ? starts[index]! + size : starts[index]!;
+      const start = Math.min(Math.max(from, 0), size);
       gradient = placeAlong(gradient, axis, size, start, steps[index]!);
     });
     return [gradient];
