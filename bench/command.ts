@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { encodeImage } from "../src/image/encode.ts";
-import { syntheticPerson } from "../src/image/synthetic-person.ts";
 import { importStateDict } from "../src/model-file/import-checkpoint.ts";
 import { toOnnx } from "../src/model-file/onnx-model.ts";
 import { openSession } from "../src/runtime/node.ts";
+import { syntheticScene } from "../src/synthetic/scene.ts";
 import { compare, type Group, median, type Row, row, threadsOf, timed } from "./measure.ts";
 import { benchInput, benchNetwork, openPoolCompetitor } from "./networks.ts";
 
@@ -34,7 +34,10 @@ async function drawPictures(folder: string): Promise<string[]> {
   return Promise.all(
     Array.from({ length: LONG }, async (_, seed) => {
       const path = join(folder, `${seed}.jpg`);
-      await writeFile(path, await encodeImage(syntheticPerson(640, 480, seed).image, "jpeg"));
+      await writeFile(
+        path,
+        await encodeImage(syntheticScene({ width: 640, height: 480, seed }).image, "jpeg"),
+      );
       return path;
     }),
   );

@@ -3,7 +3,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { drawPoses, encodeImage, PoseEstimator, type RgbImage, syntheticPerson } from "../src/index.ts";
+import { drawPoses, encodeImage, PoseEstimator, type RgbImage, syntheticScene } from "../src/index.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,7 +15,15 @@ const { values } = parseArgs({
 if (!values.model) throw new Error("Name a model: --model <file|name>.");
 
 const [WIDTH, HEIGHT] = [240, 320];
-const figures = values.seeds.split(",").map((seed) => syntheticPerson(WIDTH, HEIGHT, Number(seed)));
+const figures = values.seeds.split(",").map((seed) => {
+  const { image, persons } = syntheticScene({
+    width: WIDTH,
+    height: HEIGHT,
+    seed: Number(seed),
+    difficulty: 0,
+  });
+  return { image, ...persons[0]! };
+});
 
 await using estimator = await PoseEstimator.load(values.model, { flipTest: true });
 const wide = WIDTH * figures.length;

@@ -5,7 +5,7 @@ import { readMpiiPckhTruth } from "../data/mpii-pckh.ts";
 import { HRNetError } from "../errors.ts";
 import { evaluatePckh, type PckhResult } from "../metrics/pckh.ts";
 import { mpiiCenterScale } from "../pose/transforms.ts";
-import type { Box } from "../pose/types.ts";
+import type { Box, Person } from "../pose/types.ts";
 import type { PoseEstimator } from "./pose-estimator.ts";
 
 /** What to evaluate on. */
@@ -18,6 +18,8 @@ export interface MpiiEvaluationOptions {
   readonly truth: string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Told what was found of each person, in the order of the annotations. */
+  readonly onPerson?: ((person: Person) => void) | undefined;
 }
 
 /**
@@ -60,7 +62,9 @@ export async function evaluateOnMpii(
   const predictions: number[][] = [];
   for await (const result of estimator.stream(requests, options.signal ? { signal: options.signal } : {})) {
     if ("error" in result) throw result.error;
-    predictions.push(result.persons[0]!.keypoints.flatMap(({ x, y }) => [x, y]));
+    const person = result.persons[0]!;
+    predictions.push(person.keypoints.flatMap(({ x, y }) => [x, y]));
+    options.onPerson?.(person);
     options.onProgress?.(predictions.length, requests.length);
   }
   return evaluatePckh(truths, predictions, 2);

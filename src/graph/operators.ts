@@ -1,5 +1,6 @@
 // Every operator family, so that reading a model knows them all.
 
+import "./ops/blocked.ts";
 import "./ops/broadcast.ts";
 import "./ops/cast.ts";
 import "./ops/conv.ts";

@@ -53,7 +53,7 @@ export const MPII_PCKH_GROUPS = {
 export const MPII_PCKH_EXCLUDED: readonly number[] = [6, 7];
 
 /** The head size is this part of its box's diagonal (`SC_BIAS`). Source: as above. */
-const HEAD_SIZE_FACTOR = 0.6;
+export const HEAD_SIZE_FACTOR = 0.6;
 
 /** MPII counts pixels from 1, predictions from 0. */
 const FIRST_PIXEL = 1;

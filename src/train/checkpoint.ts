@@ -14,6 +14,29 @@ const METADATA_KEY = "training";
 
 const count = z.int().nonnegative();
 
+const batchFigures = z.strictObject({
+  /** Optimizer steps done after it. */
+  step: count,
+  /** From 1. */
+  epoch: count,
+  learningRate: z.number(),
+  /** Loss and norm are 0 where they were not finite. */
+  finite: z.boolean(),
+  loss: z.number(),
+  gradientNorm: z.number(),
+  accuracy: z.number().nullable(),
+  /** Whether the optimizer stepped. */
+  stepped: z.boolean(),
+  elapsedMs: z.number(),
+  waitedMs: z.number(),
+});
+
+/** Figures of one batch. */
+export type BatchFigures = Readonly<z.infer<typeof batchFigures>>;
+
+/** A record spans a few batches, or those of one step with `accumulate`. */
+const MOST_PENDING = 10_000;
+
 const schema = z.strictObject({
   version: z.literal(1),
   recipe: z.unknown(),
@@ -23,6 +46,8 @@ const schema = z.strictObject({
   batches: count,
   collected: count,
   best: z.strictObject({ metric: z.string(), value: z.number(), epoch: count, steps: count }).nullable(),
+  /** Batches whose figures the log does not have yet. */
+  pending: z.array(batchFigures).max(MOST_PENDING),
 });
 
 /** What a checkpoint says beside its tensors. */

@@ -2,6 +2,7 @@
 
 import { cast } from "../graph/ops/cast.ts";
 import { add, mul } from "../graph/ops/elementwise.ts";
+import { gather } from "../graph/ops/shape.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { tensor } from "../tensor/tensor.ts";
 
@@ -9,14 +10,18 @@ import { tensor } from "../tensor/tensor.ts";
 export interface Normalization {
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** Order that the network takes the channels in; pixels are always given as red, green, blue. Default `rgb`. */
+  readonly channelOrder?: "rgb" | "bgr" | undefined;
 }
 
 const perChannel = (values: Float32Array): Value =>
   constant(tensor("float32", [1, values.length, 1, 1], values));
 
 /** (x/255 − mean)/std of pixels 0 … 255, uint8 N×C×H×W → float32, as one product and one sum. */
-export function normalizePixels(pixels: Value, { mean, std }: Normalization): Value {
+export function normalizePixels(pixels: Value, { mean, std, channelOrder }: Normalization): Value {
   const factors = Float32Array.from(std, (s) => 1 / (255 * s));
   const terms = Float32Array.from(mean, (m, c) => -m / std[c]!);
-  return add(mul(cast(pixels, "float32"), perChannel(factors)), perChannel(terms));
+  const floats = cast(pixels, "float32");
+  const ordered = channelOrder === "bgr" ? gather(floats, [2, 1, 0], 1) : floats;
+  return add(mul(ordered, perChannel(factors)), perChannel(terms));
 }

@@ -44,8 +44,11 @@ export interface LoopOptions {
   readonly onBatch?: (record: BatchRecord) => void;
   /** Waited for after every batch; `next` is the position that a run saved now resumes from. */
   readonly afterBatch?: (next: Position, record: BatchRecord) => Promise<void> | void;
-  /** Waited for after every epoch: validation, checkpoints. `next` is the first batch of the next epoch. */
-  readonly afterEpoch?: (epoch: number, next: Position) => Promise<void>;
+  /**
+   * Waited for after every epoch: validation, checkpoints. `next` is the first batch of the next epoch.
+   * @returns whether it was done; if it was cut short, the loop ends, and a run resumed from its end begins with it
+   */
+  readonly afterEpoch?: (epoch: number, next: Position) => Promise<boolean>;
   /** Ends the loop after the batch in work. */
   readonly signal?: AbortSignal;
 }
@@ -68,6 +71,7 @@ export async function trainLoop(options: LoopOptions): Promise<LoopEnd> {
   let next = options.start;
   let notFinite = 0;
   const stopped = (): boolean => signal?.aborted ?? false;
+  if (stopped()) return { finished: next.epoch >= epochs, next };
   for (let { epoch } = next; epoch < epochs; epoch++) {
     for await (const record of epochOf(options, epoch, epoch === options.start.epoch ? next.batch : 0)) {
       next = { epoch, batch: record.batch + 1 };
@@ -79,8 +83,9 @@ export async function trainLoop(options: LoopOptions): Promise<LoopEnd> {
     }
     const done = next.epoch === epoch && next.batch >= source.batchesPerEpoch;
     if (!done) return { finished: false, next };
-    next = { epoch: epoch + 1, batch: 0 };
-    await options.afterEpoch?.(epoch, next);
+    const after = { epoch: epoch + 1, batch: 0 };
+    if ((await options.afterEpoch?.(epoch, after)) === false) return { finished: false, next };
+    next = after;
     if (stopped() && next.epoch < epochs) return { finished: false, next };
   }
   return { finished: true, next };

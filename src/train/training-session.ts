@@ -4,6 +4,7 @@ import type { Target } from "../graph/lowering/target.ts";
 import { graphToModel } from "../graph/onnx.ts";
 import { encodeModel } from "../graph/onnx-proto.ts";
 import type { Network } from "../models/network.ts";
+import { probeChannelBlock } from "../runtime/channel-block.ts";
 import type { Device, RunOptions, StatefulSession } from "../runtime/session.ts";
 import { openStatefulSession } from "../runtime/stateful.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
@@ -54,8 +55,9 @@ export interface StepResult {
   readonly report: Readonly<Record<string, Tensor>>;
 }
 
-/** Lowering for each device: what is written for a CPU, and what any GPU provider has. */
-const targetOf = (device: Device): Target => (device === "cpu" ? "cpu" : "gpu");
+/** Lowering for each device: what is fast on this CPU, and what any GPU provider has. */
+const targetOf = async (device: Device): Promise<Target> =>
+  device === "cpu" ? { kind: "cpu", channelBlock: await probeChannelBlock() } : { kind: "gpu" };
 
 /** An opened step. */
 export class TrainingSession implements AsyncDisposable {
@@ -85,7 +87,7 @@ export class TrainingSession implements AsyncDisposable {
    */
   static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
     const { device = "cpu", threads, spinning, onLog } = options;
-    const step = buildStep({ ...options, target: targetOf(device) });
+    const step = buildStep({ ...options, target: await targetOf(device) });
     const session = await openStatefulSession(
       encodeModel(graphToModel(step.graph, { name: "training-step" })),
       {

@@ -21,6 +21,8 @@ export interface PoseTrainingSet {
   readonly repeat?: number | undefined;
   /** Factor of the persons' target weights; 1 by default. */
   readonly weight?: number | undefined;
+  /** Persons with fewer labelled keypoints (of the network's) are left out; 1 by default. */
+  readonly minKeypoints?: number | undefined;
 }
 
 /** How persons are brought to the network's geometry. */
@@ -53,17 +55,18 @@ export async function readTrainingPersons(
   options: PersonReadOptions,
 ): Promise<TrainingPersons> {
   const { skeleton, inputSize, padding = DEFAULT_PADDING } = options;
+  const { minKeypoints = 1 } = set;
   const read = set.format === "coco" ? readCoco : readMpiiPersons;
   const found = await read(set, inputSize[0] / inputSize[1], padding);
   const mapping = keypointMapping(found.skeleton, skeleton);
   const persons = found.persons
     .map((person) => ({ ...person, keypoints: mapKeypoints(person.keypoints, mapping) }))
-    .filter(({ keypoints }) => keypoints.some((value, i) => i % 3 === 2 && value > 0));
+    .filter(({ keypoints }) => labelled(keypoints) >= Math.max(1, minKeypoints));
   if (persons.length === 0) {
     throw new HRNetError(
       "invalid-data",
-      `${set.annotations} holds no person with a labelled keypoint to train on` +
-        `${found.persons.length === 0 ? "" : ` (${found.persons.length} persons without)`}. Is it the right file?`,
+      `${set.annotations} holds no person with ${minKeypoints > 1 ? `${minKeypoints} labelled keypoints` : "a labelled keypoint"} ` +
+        `to train on${found.persons.length === 0 ? "" : ` (${found.persons.length} persons without)`}. Is it the right file?`,
     );
   }
   const used = new Set(mapping);
@@ -74,6 +77,9 @@ export async function readTrainingPersons(
     unused: found.skeleton.keypoints.filter((_, k) => !used.has(k)),
   };
 }
+
+const labelled = (keypoints: readonly number[]): number =>
+  keypoints.filter((value, i) => i % 3 === 2 && value > 0).length;
 
 interface Found {
   readonly skeleton: Skeleton;

@@ -1,18 +1,13 @@
 // What a pose recipe trains: network and weights, samples, loss, validation.
 
+import { openBatchLoader } from "../data/batch-loader.ts";
 import { readCocoKeypoints } from "../data/coco.ts";
-import { type CocoPoseEvaluation, evaluateOnCoco } from "../estimators/evaluate-coco.ts";
-import { evaluateOnMpii } from "../estimators/evaluate-mpii.ts";
-import { PoseEstimator } from "../estimators/pose-estimator.ts";
-import { add, scale } from "../graph/ops/elementwise.ts";
-import { constant, input as graphInput, type Value } from "../graph/value.ts";
+import { HRNetError } from "../errors.ts";
+import { input as graphInput, type Value } from "../graph/value.ts";
 import { IMAGENET_NORMALIZATION } from "../image/warp.ts";
-import { combinedTargetMse, hardestJointsMse, jointsMse, peaksOf } from "../losses/heatmap-losses.ts";
-import { heatmapAccuracy } from "../metrics/heatmap-accuracy.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { loadModel } from "../model-file/load-model.ts";
-import { toOnnx } from "../model-file/onnx-model.ts";
 import { buildNetwork, type Network } from "../models/network.ts";
 import { initialize } from "../nn/initialize.ts";
 import { createHeatmapCodec, type HeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
@@ -20,12 +15,16 @@ import { normalRandom, uniformRandom } from "../random/random.ts";
 import { recipeJointWeights, recipeNetwork, recipeSkeleton } from "../recipe/pose-recipe.ts";
 import { resolveData } from "../recipe/recipe-paths.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
+import { drawSample, imageFromPlanes } from "../report/draw-sample.ts";
+import type { GalleryItem } from "../report/run-report.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { MPII_16 } from "../skeleton/skeletons.ts";
-import { type Tensor, tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { LossTerms } from "../train/step-graph.ts";
 import { type PreparedSamples, preparePoseSamples } from "../training-data/pose-samples.ts";
-import type { DeviceOptions, Validation } from "./training-task.ts";
+import { batchAccuracy, poseLoss } from "./pose-loss.ts";
+import { checkValidationData, validatePose } from "./pose-validation.ts";
+import type { Validation, ValidationOptions } from "./training-task.ts";
 
 /** A pose recipe with its data read and its network built. */
 export interface PoseTraining {
@@ -42,7 +41,12 @@ export interface PoseTraining {
   /** Share of a batch's keypoints whose heatmap peaks near the target, from what the loss reports. */
   accuracy(report: Readonly<Record<string, Tensor>>): number | undefined;
   /** Metrics of the weights on the recipe's validation data; `undefined` without such data. */
-  validate(weights: ReadonlyMap<string, Tensor>, options: DeviceOptions): Promise<Validation | undefined>;
+  validate(
+    weights: ReadonlyMap<string, Tensor>,
+    options: ValidationOptions,
+  ): Promise<Validation | undefined>;
+  /** The first samples of an epoch as the network sees them, drawn with their targets. */
+  sampleGallery(epoch: number): Promise<GalleryItem[]>;
 }
 
 /** What opening a recipe is told. */
@@ -66,9 +70,17 @@ export async function openPoseTraining(
   const config = recipeNetwork(recipe, skeleton.keypoints.length);
   const [height, width] = recipe.input;
   const network = buildNetwork(config, [height, width], recipe.batchSize);
-  const heatmaps = network.graph.outputs["heatmaps"]!;
+  const { heatmaps } = network.graph.outputs;
+  if (!heatmaps) {
+    throw new HRNetError(
+      "invalid-config",
+      `The network of this recipe (${config.family}) gives ${Object.keys(network.graph.outputs).join(", ")}, not one output ` +
+        'of heatmaps, "heatmaps". Top-down pose training needs a network that does; `hrnet models` lists them.',
+    );
+  }
   const [, , cellsY, cellsX] = heatmaps.shape as [number, number, number, number];
   const jointWeights = recipeJointWeights(recipe.loss, skeleton.keypoints.length);
+  await checkValidationData(recipe, skeleton);
   const samples = await preparePoseSamples(
     data.train.map((set) => ({ ...set })),
     {
@@ -114,8 +126,9 @@ export async function openPoseTraining(
       ...(recipe.teacher && { teacher: graphInput("teacher", "float32", targets) }),
     },
     loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs["heatmaps"]!, feeds),
-    accuracy: (report) => accuracyOf(report, keypoints, [cellsX, cellsY]),
+    accuracy: (report) => batchAccuracy(report, keypoints, [cellsX, cellsY]),
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
+    sampleGallery: (epoch) => drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
   };
 }
 
@@ -137,115 +150,82 @@ async function initialModel(
   onLog: (line: string) => void,
 ): Promise<Model | undefined> {
   if (recipe.initialize === null) return undefined;
-  const { model, report } = await loadModel(recipe.initialize.from, {
+  const { from, strict } = recipe.initialize;
+  const { model, report } = await loadModel(from, {
     config: { ...network.config },
     outputs: skeleton.keypoints.length,
     input: recipe.input,
     skeleton,
     codec: recipe.codec,
   });
-  onLog(`${report.loaded} weights loaded from ${recipe.initialize.from} (${report.codeBase})`);
-  if (report.initialized.length > 0) {
-    onLog(
-      `the file's head is of another kind or number of keypoints: ${report.initialized.join(", ")} start anew`,
+  onLog(`${report.loaded} weights loaded from ${from} (${report.codeBase})`);
+  const fresh = report.initialized.join(", ");
+  if (fresh !== "" && strict) {
+    throw new HRNetError(
+      "weights-mismatch",
+      `${from} does not hold ${fresh} as the network of this recipe has them: its head is of another kind or number of ` +
+        "keypoints. With initialize.strict=false they start anew.",
     );
+  }
+  if (fresh !== "") onLog(`the head of ${from} is of another kind or number of keypoints: ${fresh} start anew`);
+  if (report.ignored.length > 0) {
+    const reasons = [...new Set(report.ignored.map(({ reason }) => reason))].join(", ");
+    onLog(`${report.ignored.length} weights of ${from} were left out (${reasons})`);
   }
   return model;
 }
 
-const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
+/** Pictures of augmented samples in the report. */
+const SHOWN_SAMPLES = 12;
 
-function poseLoss(
-  { loss: options, teacher }: PoseRecipe,
-  perKeypoint: 1 | 3,
-  heatmaps: Value,
-  feeds: Readonly<Record<string, Value>>,
-): LossTerms {
-  const ones = constant(onesLike(feeds["weight"]!));
-  const weights = options.useTargetWeight ? feeds["weight"]! : ones;
-  const batch = { heatmaps, targets: feeds["target"]!, weights };
-  const own =
-    options.hardKeypoints === null || perKeypoint === 3
-      ? KEYPOINT_LOSSES[perKeypoint](batch)
-      : hardestJointsMse(batch, options.hardKeypoints);
-  const taught =
-    teacher &&
-    scale(
-      KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: feeds["teacher"]!, weights: ones }),
-      teacher.weight,
-    );
-  const predicted = peaksOf(heatmaps, perKeypoint);
-  const wanted = peaksOf(feeds["target"]!, perKeypoint);
-  return {
-    loss: taught ? add(own, taught) : own,
-    report: {
-      predictedIndex: predicted.index,
-      predictedHeight: predicted.height,
-      targetIndex: wanted.index,
-      targetHeight: wanted.height,
-    },
-  };
+interface SampleDrawing {
+  readonly recipe: PoseRecipe;
+  readonly skeleton: Skeleton;
+  readonly codec: HeatmapCodec;
+  /** `[w, h]` of the heatmaps. */
+  readonly cells: readonly [number, number];
 }
 
-function onesLike(value: Value): Tensor {
-  const shape = value.shape as readonly number[];
-  const result = tensor("float32", shape);
-  result.data.fill(1);
-  return result;
-}
-
-/** Positions [x, y] of peaks; [0, 0] where a map is nowhere positive, as `get_max_preds` of the official code. */
-function positions(index: Tensor, height: Tensor, width: number): Float64Array {
-  const result = new Float64Array(2 * index.data.length);
-  for (let i = 0; i < index.data.length; i++) {
-    if (!((height.data[i] as number) > 0)) continue;
-    const cell = Number(index.data[i]);
-    result[2 * i] = cell % width;
-    result[2 * i + 1] = Math.floor(cell / width);
-  }
-  return result;
-}
-
-function accuracyOf(
-  report: Readonly<Record<string, Tensor>>,
-  keypoints: number,
-  size: readonly [number, number],
-): number | undefined {
-  const { predictedIndex, predictedHeight, targetIndex, targetHeight } = report;
-  if (!predictedIndex || !predictedHeight || !targetIndex || !targetHeight) return undefined;
-  return heatmapAccuracy(
-    positions(predictedIndex, predictedHeight, size[0]),
-    positions(targetIndex, targetHeight, size[0]),
-    keypoints,
-    size,
-  ).mean;
-}
-
-async function validatePose(
-  recipe: PoseRecipe,
-  model: Model,
-  { signal, ...options }: DeviceOptions,
-): Promise<Validation | undefined> {
-  const { validation, validationBoxes } = resolveData(recipe.data);
-  if (validation === null) return undefined;
-  await using estimator = await PoseEstimator.load(toOnnx(model), {
-    ...options,
-    flipTest: recipe.validate.flipTest,
-    decode: { orientation: "ignore" },
+/**
+ * The run's own first samples of the epoch, whatever its batch size: a sample follows from its place in the epoch alone.
+ */
+async function drawSamples(
+  samples: PreparedSamples,
+  { recipe, skeleton, codec, cells: [cellsX, cellsY] }: SampleDrawing,
+  epoch: number,
+): Promise<GalleryItem[]> {
+  const length = samples.groups.reduce((sum, { count, repeat }) => sum + Math.round(count * repeat), 0);
+  const shown = Math.min(SHOWN_SAMPLES, length);
+  await using loader = await openBatchLoader({
+    ...samples,
+    batchSize: shown,
+    seed: recipe.seed,
+    workers: 0,
+    shuffle: true,
+    ahead: 0,
   });
-  const watch = signal ? { signal } : {};
-  if (validation.format === "mpii") {
-    const { groups, mean50, mean10 } = await evaluateOnMpii(estimator, { ...validation, ...watch });
-    return { main: "PCKh", metrics: { PCKh: mean50 / 100, "PCKh@0.1": mean10 / 100, ...percents(groups) } };
+  const [height, width] = recipe.input;
+  const count = skeleton.keypoints.length;
+  const { channelsPerKeypoint: channels, grid } = codec;
+  for await (const { feeds, notes } of loader.batches(epoch)) {
+    const part = <T extends "image" | "target" | "weight" | "keypoints">(name: T, index: number) => {
+      const data = (feeds[name] ?? notes[name]!).data as Float32Array;
+      return data.subarray((index * data.length) / shown, ((index + 1) * data.length) / shown);
+    };
+    return Array.from({ length: shown }, (_, index) => {
+      const points = part("keypoints", index);
+      const weights = part("weight", index);
+      const crop = imageFromPlanes(part("image", index) as unknown as Uint8Array, width, height);
+      const heatmaps = { data: part("target", index), keypoints: count, channels, grid, weights };
+      const keypoints = Array.from({ length: count }, (_, k) => ({
+        x: points[3 * k]!,
+        y: points[3 * k + 1]!,
+        score: points[3 * k + 2]!,
+      }));
+      const image = drawSample(crop, { ...heatmaps, height: cellsY, width: cellsX }, { skeleton, keypoints });
+      const labelled = keypoints.filter(({ score }) => score > 0).length;
+      return { image, caption: `${labelled} of ${count} keypoints with a target` };
+    });
   }
-  const evaluation: CocoPoseEvaluation = await evaluateOnCoco(estimator, validation.annotations, {
-    images: validation.images,
-    limit: recipe.validate.limit ?? undefined,
-    detections: validationBoxes ?? undefined,
-    ...watch,
-  });
-  return { main: "AP", metrics: { ...evaluation.stats }, evaluation };
+  return [];
 }
-
-const percents = (groups: Readonly<Record<string, number>>): Record<string, number> =>
-  Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, value / 100]));

@@ -1,7 +1,7 @@
 // The folder of a training run: what lies in it, and whether a run may begin or go on there.
 
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { HRNetError, messageOf } from "../errors.ts";
 
@@ -39,10 +39,10 @@ export async function openRunFiles(folder: string, resume: boolean): Promise<Run
     );
   }
   if (!resume && begun) {
-    throw new HRNetError(
-      "usage",
-      `${folder} holds a run already. Give --resume to go on with it, or another folder with --out.`,
-    );
+    const advice = existsSync(files.last)
+      ? "Give --resume to go on with it, or another folder with --out."
+      : `It ended before its first checkpoint. Remove the folder to begin again, or give another with --out.`;
+    throw new HRNetError("usage", `${folder} holds a run already. ${advice}`);
   }
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw new HRNetError("write-failed", `The folder ${folder} cannot be made: ${messageOf(cause)}.`, {
@@ -52,16 +52,30 @@ export async function openRunFiles(folder: string, resume: boolean): Promise<Run
   return files;
 }
 
-/** Keeps the last checkpoint under the name of its step, and the latest `keep` − 1 of those. */
-export async function keepCheckpoint(
-  files: RunFiles,
-  step: number,
-  keep: number,
-  kept: number[],
-): Promise<void> {
+/** What a checkpoint is called that stays: `step-00001200.safetensors`. */
+const KEPT = /^step-(\d{8,})\.safetensors$/;
+
+/**
+ * Before a new last checkpoint is written: keeps the present one under the name of its step as well, and of all those the
+ * latest `keep` − 1. The last one stays where it is until the new one is whole.
+ * @param step what the last checkpoint was written at
+ * @throws HRNetError `write-failed`
+ */
+export async function keepCheckpoint(files: RunFiles, step: number, keep: number): Promise<void> {
   if (keep <= 1 || !existsSync(files.last)) return;
-  const path = (at: number): string => join(files.folder, `step-${String(at).padStart(8, "0")}.safetensors`);
-  await rename(files.last, path(step));
-  kept.push(step);
-  while (kept.length > keep - 1) await rm(path(kept.shift()!), { force: true });
+  const kept = join(files.folder, `step-${String(step).padStart(8, "0")}.safetensors`);
+  try {
+    await rm(kept, { force: true });
+    await link(files.last, kept).catch(() => copyFile(files.last, kept)); // not every file system has links
+    const steps = (await readdir(files.folder)).flatMap((name) => {
+      const match = KEPT.exec(name);
+      return match ? [{ name, at: Number(match[1]) }] : [];
+    });
+    const old = steps.sort((a, b) => b.at - a.at).slice(keep - 1);
+    for (const { name } of old) await rm(join(files.folder, name), { force: true });
+  } catch (cause) {
+    throw new HRNetError("write-failed", `A checkpoint cannot be kept as ${kept}: ${messageOf(cause)}.`, {
+      cause,
+    });
+  }
 }

@@ -51,8 +51,9 @@ export async function openRunLog(folder: string, resumeAt?: number): Promise<Run
       await events.flush();
     },
     async [Symbol.asyncDispose]() {
-      await metrics.close();
-      await events.close();
+      // `flush` is what tells of a full disk; here the error that ended the run would be hidden.
+      await metrics.close().catch(() => {});
+      await events.close().catch(() => {});
     },
   };
 }

@@ -1,6 +1,8 @@
 // A recipe carried out: from its data to a folder with checkpoints, figures, a report and the finished model.
 
-import { openBatchLoader } from "../data/batch-loader.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type BatchLoader, openBatchLoader } from "../data/batch-loader.ts";
 import { HRNetError, messageOf } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { formatDescription, METADATA_KEY } from "../model-file/description.ts";
@@ -11,6 +13,10 @@ import { groupParameters } from "../recipe/parameter-groups.ts";
 import { parseRecipe } from "../recipe/read-recipe.ts";
 import { learningRateAt } from "../recipe/schedule.ts";
 import type { Recipe } from "../recipe/schema.ts";
+import { REPORT_FILE } from "../report/html-report.ts";
+import type { GalleryItem, RunStatus } from "../report/run-report.ts";
+import { deviceCandidates } from "../runtime/devices.ts";
+import type { Device } from "../runtime/session.ts";
 import { availableCpus } from "../runtime/threads.ts";
 import {
   type RunState,
@@ -24,14 +30,17 @@ import { openPoseTraining, type PoseTraining } from "./pose-training.ts";
 import { keepCheckpoint, openRunFiles, type RunFiles } from "./run-files.ts";
 import { openRunLog, type RunLog } from "./run-log.ts";
 import { writeRunReport } from "./run-report.ts";
+import { StepRecords } from "./step-records.ts";
 import { openTeacher, type Teacher } from "./teacher.ts";
-import type { DeviceOptions, Validation } from "./training-task.ts";
+import { type DeviceOptions, figureText, headlineOf, type Validation } from "./training-task.ts";
 
 /** How a recipe is carried out. */
-export interface TrainingRunOptions extends DeviceOptions {
+export interface TrainingRunOptions extends Omit<DeviceOptions, "device"> {
   /** Folder of the run. */
   readonly out: string;
-  /** Go on with the run that is there; its own recipe counts, but for `epochs`. */
+  /** Default `cpu`. `auto`: WebGPU where there is a GPU on which the step opens, else the CPU; what and why goes to `onLog`. */
+  readonly device?: Device | "auto";
+  /** Go on with the run that is there; its own recipe counts, but for {@link MAY_CHANGE}. */
   readonly resume?: boolean;
   readonly onLog?: (line: string) => void;
   readonly onProgress?: (progress: TrainingProgress) => void;
@@ -50,9 +59,10 @@ export interface TrainingProgress {
   /** Mean over the batches of late. */
   readonly loss: number;
   readonly learningRate: number;
+  /** Of the batches of late. */
   readonly imagesPerSecond: number;
-  /** Of the training alone, without validation. */
-  readonly secondsLeft: number;
+  /** Pictures done of those of a validation, while there is one. */
+  readonly validation?: { readonly done: number; readonly total: number };
 }
 
 /** How a run ended. */
@@ -79,33 +89,51 @@ export async function runTraining(given: Recipe, options: TrainingRunOptions): P
   const files = await openRunFiles(out, resume);
   const checkpoint = resume ? await readTrainingCheckpoint(files.last) : undefined;
   const recipe = checkpoint ? resumedRecipe(checkpoint, given, onLog) : given;
-  const training = await openPoseTraining(recipe, { weights: checkpoint?.weights, onLog });
-  await writeFileAtomic(files.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
+  const notes: string[] = [];
+  const training = await openPoseTraining(recipe, {
+    weights: checkpoint?.weights,
+    onLog: (line) => {
+      notes.push(line);
+      onLog(line);
+    },
+  });
   const run = new TrainingRun(training, files, checkpoint, options);
-  return run.carryOut();
+  return run.carryOut(notes);
 }
 
-/** The recipe of a checkpoint; a run may be made longer, nothing else. */
+/** What may be otherwise in a resumed run: how long it is, and what changes no number. */
+const MAY_CHANGE: readonly string[] = ["epochs", "workers"];
+
+/** The recipe of a checkpoint with what may change. */
 function resumedRecipe({ run }: TrainingCheckpoint, given: Recipe, onLog: (line: string) => void): Recipe {
   const recipe = parseRecipe(run.recipe, "The recipe in the checkpoint");
   const changed = (Object.keys(given) as (keyof Recipe)[]).filter(
-    (key) => key !== "epochs" && JSON.stringify(given[key]) !== JSON.stringify(recipe[key]),
+    (key) => !MAY_CHANGE.includes(key) && JSON.stringify(given[key]) !== JSON.stringify(recipe[key]),
   );
   if (changed.length > 0) {
     throw new HRNetError(
       "usage",
-      `The run was begun with another ${changed.join(", ")}. A resumed run goes on with its own recipe, of which only epochs ` +
-        "may change; begin a new run in another folder, with initialize.from naming the old run's checkpoint.",
+      `The run was begun with another ${changed.join(", ")}. A resumed run goes on with its own recipe, of which only ` +
+        `${MAY_CHANGE.join(" and ")} may change; begin a new run in another folder, with initialize.from naming the old run's ` +
+        "checkpoint.",
     );
   }
   if (given.epochs !== recipe.epochs) onLog(`epochs: ${recipe.epochs} before, ${given.epochs} now`);
-  return { ...recipe, epochs: given.epochs };
+  return { ...recipe, epochs: given.epochs, workers: given.workers };
 }
 
-/** Batches whose figures make one record of the log. */
-const RECORD_BATCHES = 10;
 /** Weight of a batch in the running mean that the terminal shows. */
 const SHOWN_WEIGHT = 0.1;
+/** Share of the time that reports of a running run may take. */
+const REPORT_SHARE = 0.02;
+
+/** What a run works with once everything is open. */
+interface Workshop {
+  readonly session: TrainingSession;
+  readonly log: RunLog;
+  readonly loader: BatchLoader;
+  readonly samples: readonly GalleryItem[];
+}
 
 class TrainingRun {
   readonly #training: PoseTraining;
@@ -113,11 +141,15 @@ class TrainingRun {
   readonly #files: RunFiles;
   readonly #checkpoint: TrainingCheckpoint | undefined;
   readonly #options: TrainingRunOptions;
-  readonly #kept: number[] = [];
-  readonly #pending: BatchRecord[] = [];
+  readonly #threads: number;
+  readonly #records: StepRecords;
   #best: RunState["best"];
   #validation: Validation | undefined;
   #shown = { loss: Number.NaN, ms: Number.NaN };
+  #steps: number;
+  #savedAt: number;
+  #allFinite = true;
+  #reported = { at: Number.NEGATIVE_INFINITY, ms: 0 };
 
   constructor(
     training: PoseTraining,
@@ -125,19 +157,26 @@ class TrainingRun {
     checkpoint: TrainingCheckpoint | undefined,
     options: TrainingRunOptions,
   ) {
+    const { run } = checkpoint ?? {};
     this.#training = training;
     this.#recipe = training.recipe;
     this.#files = files;
     this.#checkpoint = checkpoint;
     this.#options = options;
-    this.#best = checkpoint?.run.best ?? null;
+    this.#threads = options.threads ?? availableCpus();
+    this.#records = new StepRecords(this.#recipe.batchSize, run?.pending);
+    this.#best = run?.best ?? null;
+    this.#steps = run?.steps ?? 0;
+    this.#savedAt = this.#steps;
   }
 
-  async carryOut(): Promise<TrainingResult> {
-    const { signal, onLog = () => {} } = this.#options;
+  /** @param notes what was said while the recipe was opened */
+  async carryOut(notes: readonly string[]): Promise<TrainingResult> {
+    const { onLog = () => {} } = this.#options;
     const recipe = this.#recipe;
-    const resumeAt = this.#checkpoint?.run.steps;
-    await using log = await openRunLog(this.#files.folder, resumeAt);
+    const { run } = this.#checkpoint ?? {};
+    const problems: string[] = [];
+    let log: RunLog | undefined;
     await using loader = await openBatchLoader({
       ...this.#training.samples,
       batchSize: recipe.batchSize,
@@ -145,77 +184,112 @@ class TrainingRun {
       workers: recipe.workers ?? Math.max(1, Math.min(4, availableCpus() - 1)),
       shuffle: true,
       onProblem: (line) => {
-        log.event(line);
+        problems.push(line);
+        log?.event(line, this.#steps);
         onLog(line);
       },
     });
-    await using teacher = recipe.teacher ? await this.#openTeacher(recipe.teacher.model) : undefined;
+    this.#checkPosition(loader);
     await using session = await this.#openSession();
-    const { batchesPerEpoch } = loader;
-    const stepsPerEpoch = Math.max(1, Math.floor(batchesPerEpoch / recipe.accumulate));
-    const { epoch = 0, batch = 0 } = this.#checkpoint?.run ?? {};
-    onLog(
-      `${loader.length} samples, ${batchesPerEpoch} batches of ${recipe.batchSize} an epoch, device ${session.device}`,
-    );
-    let next: Position = { epoch, batch };
+    await using teacher = recipe.teacher && (await this.#openTeacher(recipe.teacher.model, session.device));
+    // Only now does a run begin: what is wrong with a recipe has been said.
+    await writeFileAtomic(this.#files.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
+    await using opened = await openRunLog(this.#files.folder, run?.steps);
+    log = opened;
+    if (!run) for (const note of notes) log.event(note);
+    else log.event(`resumed in epoch ${run.epoch + 1} after batch ${run.batch}`, run.steps);
+    const work: Workshop = { session, log, loader, samples: [] };
     try {
-      const end = await trainLoop({
-        session,
-        source: loader,
-        epochs: recipe.epochs,
-        start: { epoch, batch },
-        learningRate: (step) =>
-          learningRateAt(recipe.schedule, recipe.warmUp, recipe.optimizer.learningRate, {
-            step,
-            stepsPerEpoch,
-            epochs: recipe.epochs,
-          }),
-        ...(teacher && { complete: (feeds) => withTeacher(teacher, feeds) }),
-        onBatch: (record) => this.#recordBatch(record, batchesPerEpoch, log),
-        afterBatch: async (position, record) => {
-          next = position;
-          const { unit, every } = recipe.checkpoint;
-          if (unit === "step" && record.steps > 0 && record.steps % every === 0)
-            await this.#save(session, position);
-        },
-        afterEpoch: async (done, position) => {
-          next = position;
-          this.#flushRecords(log);
-          await this.#afterEpoch(session, done, position, log);
-        },
-        ...(signal && { signal }),
-      });
-      next = end.next;
-      this.#flushRecords(log);
-      if (!end.finished) {
-        log.event(`stopped in epoch ${next.epoch + 1}, batch ${next.batch}`, session.counts.steps);
-        await this.#save(session, next);
-      }
-      await log.flush();
-      await this.#report(end.finished ? "finished" : "stopped", loader);
-      return await this.#result(end.finished, next, session);
+      const samples = await this.#training.sampleGallery(run?.epoch ?? 0);
+      const end = await this.#train({ ...work, samples }, teacher ?? undefined);
+      return end;
     } catch (error) {
-      log.event(`failed: ${messageOf(error)}`, session.counts.steps);
+      log.event(`failed: ${messageOf(error)}`, this.#steps);
       await log.flush().catch(() => {}); // the first error is the one to tell
+      await this.#report("failed", work).catch(() => {});
       throw error;
     }
   }
 
-  async #openTeacher(source: string): Promise<Teacher> {
-    const { network } = this.#training;
-    const { device, threads } = this.#options;
-    const { height, width } = network.input;
-    const expected = { heatmaps: network.graph.outputs["heatmaps"]!.shape, input: [height, width] as const };
-    return openTeacher(source, expected, {
-      ...(device && { device }),
-      ...(threads !== undefined && { threads }),
-    });
+  /** @throws HRNetError `invalid-data` when the data has become so much smaller that the position is gone */
+  #checkPosition({ batchesPerEpoch }: BatchLoader): void {
+    const { batch = 0 } = this.#checkpoint?.run ?? {};
+    if (batch <= batchesPerEpoch) return;
+    throw new HRNetError(
+      "invalid-data",
+      `The run stopped after batch ${batch} of an epoch that now has ${batchesPerEpoch}: the training data has changed. ` +
+        "Begin a new run in another folder, with initialize.from naming this run's checkpoint.",
+    );
   }
 
-  #openSession(): Promise<TrainingSession> {
+  async #train(work: Workshop, teacher: Teacher | undefined): Promise<TrainingResult> {
+    const { session, loader, log } = work;
+    const { signal, onLog = () => {} } = this.#options;
+    const recipe = this.#recipe;
+    const { batchesPerEpoch } = loader;
+    const stepsPerEpoch = Math.max(1, Math.floor(batchesPerEpoch / recipe.accumulate));
+    const { epoch = 0, batch = 0 } = this.#checkpoint?.run ?? {};
+    onLog(`${loader.length} samples, ${batchesPerEpoch} batches of ${recipe.batchSize} an epoch`);
+    const { unit, every } = recipe.checkpoint;
+    const end = await trainLoop({
+      session,
+      source: loader,
+      epochs: recipe.epochs,
+      start: { epoch, batch },
+      learningRate: (step) =>
+        learningRateAt(recipe.schedule, recipe.warmUp, recipe.optimizer.learningRate, {
+          step,
+          stepsPerEpoch,
+          epochs: recipe.epochs,
+        }),
+      ...(teacher && { complete: (feeds) => withTeacher(teacher, feeds) }),
+      onBatch: (record) => this.#recordBatch(record, batchesPerEpoch, log),
+      afterBatch: async (position) => {
+        // The end of an epoch saves after its validation.
+        const due = unit === "step" && this.#steps >= this.#savedAt + every;
+        if (due && position.batch < batchesPerEpoch) await this.#save(work, position);
+      },
+      afterEpoch: (done, next) => this.#afterEpoch(work, done, next),
+      ...(signal && { signal }),
+    });
+    if (!end.finished) {
+      await this.#save(work, end.next);
+      log.event(`stopped in epoch ${end.next.epoch + 1} after batch ${end.next.batch}`, this.#steps);
+    }
+    await log.flush();
+    await this.#report(end.finished ? "finished" : "stopped", work);
+    return this.#result(end.finished, end.next);
+  }
+
+  async #openTeacher(source: string, device: Device): Promise<Teacher> {
+    const { network } = this.#training;
+    const { threads } = this.#options;
+    const { height, width } = network.input;
+    const expected = { heatmaps: network.graph.outputs["heatmaps"]!.shape, input: [height, width] as const };
+    return openTeacher(source, expected, { device, ...(threads !== undefined && { threads }) });
+  }
+
+  async #openSession(): Promise<TrainingSession> {
+    const { device = "cpu", onLog = () => {} } = this.#options;
+    if (device !== "auto") return this.#openOn(device);
+    const gpu = deviceCandidates().find((candidate) => candidate.device === "webgpu");
+    if (!gpu?.promising) {
+      onLog(`no GPU to train on (${gpu?.reason ?? "no WebGPU on this platform"})`);
+      return this.#openOn("cpu");
+    }
+    try {
+      return await this.#openOn("webgpu");
+    } catch (error) {
+      if (!(error instanceof HRNetError)) throw error;
+      onLog(`webgpu cannot train this network, the CPU does: ${messageOf(error)}`);
+      return this.#openOn("cpu");
+    }
+  }
+
+  #openOn(device: Device): Promise<TrainingSession> {
     const recipe = this.#recipe;
     const { network, weights, description, feeds, loss } = this.#training;
-    const { device, threads, onLog } = this.#options;
+    const { threads, onLog } = this.#options;
     const { groups, frozenBatchNorms } = groupParameters(network.parameters, recipe);
     const { learningRate: _, weightDecay: __, ...optimizer } = recipe.optimizer;
     const { slots, run: done } = this.#checkpoint ?? {};
@@ -234,7 +308,7 @@ class TrainingRun {
       ...(recipe.ema && { ema: true, averageRate: averageRate(recipe.ema.decay) }),
       ...(slots && { slots }),
       ...(done && { done }),
-      ...(device && { device }),
+      device,
       ...(threads !== undefined && { threads }),
       ...(onLog && { onLog }),
     });
@@ -242,94 +316,113 @@ class TrainingRun {
 
   /** Figures of single batches go to the terminal as they come, and to the log as means. */
   #recordBatch(record: BatchRecord, batches: number, log: RunLog): void {
-    this.#pending.push(record);
     const { epochs, batchSize } = this.#recipe;
+    const { finite, steps, elapsedMs, waitedMs, learningRate } = record;
     const blend = (old: number, value: number): number =>
       Number.isNaN(old) ? value : old + SHOWN_WEIGHT * (value - old);
-    if (record.finite) this.#shown.loss = blend(this.#shown.loss, record.loss);
-    this.#shown.ms = blend(this.#shown.ms, record.elapsedMs);
-    const left = (epochs - record.epoch) * batches - record.batch - 1;
+    if (finite) this.#shown.loss = blend(this.#shown.loss, record.loss);
+    this.#shown.ms = blend(this.#shown.ms, elapsedMs);
+    if (!finite && this.#allFinite) log.event("the loss was not finite; the batch changed nothing", steps);
+    this.#allFinite = finite;
+    const figures = this.#records.add({
+      step: steps,
+      epoch: record.epoch + 1,
+      learningRate,
+      finite,
+      loss: finite ? record.loss : 0,
+      gradientNorm: finite ? record.gradientNorm : 0,
+      accuracy: this.#training.accuracy(record.report) ?? null,
+      stepped: steps > this.#steps,
+      elapsedMs,
+      waitedMs,
+    });
+    this.#steps = steps;
+    if (figures) log.step(figures);
     this.#options.onProgress?.({
       epoch: record.epoch + 1,
       epochs,
       batch: record.batch + 1,
       batches,
-      step: record.steps,
+      step: steps,
       loss: this.#shown.loss,
-      learningRate: record.learningRate,
+      learningRate,
       imagesPerSecond: (1000 * batchSize) / this.#shown.ms,
-      secondsLeft: (left * this.#shown.ms) / 1000,
-    });
-    if (!record.finite) log.event("the loss was not finite; the batch changed nothing", record.steps);
-    if (this.#pending.length >= RECORD_BATCHES) this.#flushRecords(log);
-  }
-
-  #flushRecords(log: RunLog): void {
-    const records = this.#pending.splice(0);
-    const last = records.at(-1);
-    const finite = records.filter((record) => record.finite);
-    if (!last || last.steps === 0 || finite.length === 0) return;
-    const mean = (value: (record: BatchRecord) => number): number =>
-      finite.reduce((sum, record) => sum + value(record), 0) / finite.length;
-    const total = (value: (record: BatchRecord) => number): number =>
-      records.reduce((sum, record) => sum + value(record), 0);
-    const accuracies = finite
-      .map(({ report }) => this.#training.accuracy(report))
-      .filter((accuracy) => accuracy !== undefined);
-    const elapsed = total((record) => record.elapsedMs);
-    log.step({
-      step: last.steps,
-      epoch: last.epoch + 1,
-      loss: mean((record) => record.loss),
-      learningRate: last.learningRate,
-      imagesPerSecond: (1000 * this.#recipe.batchSize * records.length) / elapsed,
-      waitShare: total((record) => record.waitedMs) / elapsed,
-      gradientNorm: mean((record) => record.gradientNorm),
-      ...(accuracies.length > 0 && {
-        accuracy: accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length,
-      }),
     });
   }
 
-  async #afterEpoch(session: TrainingSession, epoch: number, next: Position, log: RunLog): Promise<void> {
+  /** @returns whether the epoch is done with; not when its validation was interrupted */
+  async #afterEpoch(work: Workshop, epoch: number, next: Position): Promise<boolean> {
     const { validate, checkpoint, epochs } = this.#recipe;
+    const { every, unit } = checkpoint;
+    const figures = this.#records.endEpoch();
+    if (figures) work.log.step(figures);
     const last = epoch + 1 === epochs;
-    if (last || (epoch + 1) % validate.every === 0) await this.#validate(session, epoch, log);
-    const due = checkpoint.unit === "epoch" && (epoch + 1) % checkpoint.every === 0;
-    if (last || due) await this.#save(session, next);
-    if (!last) await this.#report("running");
+    if (last || (epoch + 1) % validate.every === 0) {
+      try {
+        if (!(await this.#validate(work, epoch))) return false;
+      } catch (error) {
+        // The epoch is not lost: a resumed run begins with its validation.
+        await this.#save(work, { epoch, batch: work.loader.batchesPerEpoch }).catch(() => {});
+        throw error;
+      }
+    }
+    const due = unit === "epoch" ? (epoch + 1) % every === 0 : this.#steps >= this.#savedAt + every;
+    if (last || due) await this.#save(work, next);
+    if (!last && this.#reportDue()) {
+      await work.log.flush();
+      await this.#report("running", work);
+    }
+    return true;
   }
 
-  async #validate(session: TrainingSession, epoch: number, log: RunLog): Promise<void> {
-    const { onLog = () => {}, device, threads, signal } = this.#options;
-    const { steps } = session.counts;
+  /** @returns whether it was carried through */
+  async #validate({ session, log, loader }: Workshop, epoch: number): Promise<boolean> {
+    const { onLog = () => {}, onProgress, threads, signal } = this.#options;
+    const steps = this.#steps;
     const weights = await session.weights();
-    const validation = await this.#training
-      .validate(weights, {
-        ...(device && { device }),
+    const model: Model = { description: this.#training.description, weights };
+    const { batchesPerEpoch: batches } = loader;
+    const at = { epoch: epoch + 1, epochs: this.#recipe.epochs, batch: batches, batches, step: steps };
+    const speed = (1000 * this.#recipe.batchSize) / this.#shown.ms;
+    const state = { ...at, loss: this.#shown.loss, learningRate: Number.NaN, imagesPerSecond: speed };
+    let validation: Validation | undefined;
+    try {
+      validation = await this.#training.validate(weights, {
+        device: session.device,
         ...(threads !== undefined && { threads }),
         ...(signal && { signal }),
-      })
-      .catch((error: unknown) => {
-        if (error instanceof HRNetError && error.code === "aborted") return undefined; // the loop ends by itself
-        throw error;
+        ...(onProgress && {
+          onProgress: (done, total) => onProgress({ ...state, validation: { done, total } }),
+        }),
       });
-    const model: Model = { description: this.#training.description, weights };
-    if (!validation) {
-      // Without figures the latest weights are the best there are.
-      if (!signal?.aborted && this.#recipe.data.validation === null) await this.#writeBest(model);
-      return;
+    } catch (error) {
+      if (error instanceof HRNetError && error.code === "aborted" && signal?.aborted) return false;
+      throw error;
     }
+    if (!validation) {
+      await this.#writeBest(model); // without figures the latest weights are the best there are
+      return true;
+    }
+    const first = this.#validation === undefined;
     this.#validation = validation;
-    const { main, metrics } = validation;
+    const { main, metrics, notes } = validation;
     log.validation({ step: steps, epoch: epoch + 1, metrics });
-    const value = metrics[main]!;
-    onLog(
-      `epoch ${epoch + 1}: ${main} ${value.toFixed(3)}${this.#best ? ` (best ${this.#best.value.toFixed(3)})` : ""}`,
-    );
-    if (this.#best && !(value > this.#best.value)) return;
-    this.#best = { metric: main, value, epoch: epoch + 1, steps };
+    if (first) {
+      for (const note of notes) {
+        log.event(note, steps);
+        onLog(note);
+      }
+    }
+    const value = metrics[main] ?? Number.NaN;
+    const best = this.#best;
+    const text = best ? `best so far ${best.metric} ${figureText(best.value)}, epoch ${best.epoch}` : "";
+    const better = !best || value > best.value;
+    const beside = better ? (Number.isNaN(value) ? "  (nothing to measure)" : "  (best)") : `  (${text})`;
+    onLog(`epoch ${epoch + 1}: ${headlineOf(validation)}${beside}`);
+    if (!better) return true;
+    if (!Number.isNaN(value)) this.#best = { metric: main, value, epoch: epoch + 1, steps };
     await this.#writeBest(model);
+    return true;
   }
 
   async #writeBest({ description, weights }: Model): Promise<void> {
@@ -343,41 +436,59 @@ class TrainingRun {
     await writeFileAtomic(this.#files.onnx, toOnnx(model).onnx);
   }
 
-  async #save(session: TrainingSession, next: Position): Promise<void> {
+  async #save({ session, log }: Workshop, next: Position): Promise<void> {
     const { weights, slots } = await session.snapshot();
-    await keepCheckpoint(this.#files, session.counts.steps, this.#recipe.checkpoint.keep, this.#kept);
+    await log.flush(); // what a checkpoint is ahead of the log, a resumed run would not log again
+    await keepCheckpoint(this.#files, this.#savedAt, this.#recipe.checkpoint.keep);
+    const { pending } = this.#records;
     await writeTrainingCheckpoint(this.#files.last, {
       weights,
       slots,
-      run: { version: 1, recipe: this.#recipe, ...next, ...session.counts, best: this.#best },
+      run: {
+        version: 1,
+        recipe: this.#recipe,
+        ...next,
+        ...session.counts,
+        best: this.#best,
+        pending: [...pending],
+      },
       metadata: { format: "pt", [METADATA_KEY]: formatDescription(this.#training.description) },
     });
+    this.#savedAt = this.#steps;
   }
 
-  #report(
-    status: "running" | "finished" | "stopped",
-    samples?: Parameters<typeof writeRunReport>[1]["samples"],
-  ) {
-    return writeRunReport(this.#files.folder, {
+  /** The first one at once; later ones when they take no more than their share of the time. */
+  #reportDue(): boolean {
+    const { at, ms } = this.#reported;
+    return performance.now() - at > ms / REPORT_SHARE;
+  }
+
+  async #report(status: RunStatus, { session, loader, samples }: Workshop): Promise<void> {
+    const begin = performance.now();
+    await writeRunReport(this.#files.folder, {
       status,
       training: this.#training,
       best: this.#best,
       validation: this.#validation,
-      device: this.#options.device ?? "cpu",
+      device: session.device,
+      threads: this.#threads,
+      data: { samples: loader.length, batches: loader.batchesPerEpoch },
       samples,
     });
+    const end = performance.now();
+    this.#reported = { at: end, ms: end - begin };
   }
 
-  async #result(finished: boolean, next: Position, session: TrainingSession): Promise<TrainingResult> {
+  #result(finished: boolean, next: Position): TrainingResult {
     const { folder, last, best, onnx } = this.#files;
-    const kept = this.#best || this.#recipe.data.validation === null ? { best, onnx } : {};
+    const kept = existsSync(best) ? { best, onnx } : {};
     return {
       folder,
       finished,
       epochs: next.epoch,
-      steps: session.counts.steps,
+      steps: this.#steps,
       best: this.#best,
-      files: { last, report: `${folder}/report.html`, ...kept },
+      files: { last, report: join(folder, REPORT_FILE), ...kept },
     };
   }
 }

@@ -4,13 +4,13 @@ import { readFileSync } from "node:fs";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PoseEstimator, type PoseEstimatorOptions } from "../../src/estimators/pose-estimator.ts";
-import { syntheticPerson } from "../../src/image/synthetic-person.ts";
 import { type RunnableModel, toOnnx } from "../../src/model-file/onnx-model.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { hasShared, shared } from "../helpers/shared.ts";
+import { drawnPerson } from "../helpers/synthetic-data.ts";
 
 const model: RunnableModel = toOnnx(randomPoseModel());
-const { image } = syntheticPerson(120, 160);
+const { image } = drawnPerson(120, 160);
 const BOXES = [
   [10, 10, 50, 90],
   [30, 40, 80, 100],

@@ -130,6 +130,50 @@ describe("what ONNX Runtime computes", () => {
   });
 });
 
+describe("constants", () => {
+  const written = (graph: Graph): readonly (readonly number[])[] =>
+    graphToModel(graph, { name: "g" }).graph.initializer.map(({ dims }) => dims);
+  const seven = (shape: number[]): Value =>
+    constant(
+      tensor(
+        "float32",
+        shape,
+        Float32Array.from({ length: 1 }, () => 7),
+      ),
+    );
+
+  test("equal numbers and lists of integers are written once", () => {
+    const x = image();
+    const moved = reshape(reshape(add(mul(x, seven([])), seven([])), [0, 24, 4]), [0, 4, 24]);
+    const y = reshape(reshape(moved, [0, 24, 4]), [0, 4, 24]);
+    expect(written(createGraph([x], { y }))).toEqual([[], [3], [3]]);
+  });
+
+  test("floats in lists stay apart, as a runtime may write its results over them", () => {
+    const x = image();
+    const y = add(mul(x, seven([1])), seven([1]));
+    expect(written(createGraph([x], { y }))).toEqual([[1], [1]]);
+  });
+
+  test("one constant with two uses is written once; numbers of several types or signs are not alike", () => {
+    const x = image();
+    const two = seven([1]);
+    const zero = (sign: number): Value => constant(tensor("float32", [], Float32Array.of(sign * 0)));
+    expect(written(createGraph([x], { y: add(mul(x, two), two) }))).toEqual([[1]]);
+    expect(written(createGraph([x], { y: add(mul(x, zero(1)), zero(-1)) }))).toEqual([[], []]);
+  });
+
+  test("tens of thousands of nodes of one name are named in no time, each by a name of its own", () => {
+    let y = image();
+    for (let i = 0; i < 30_000; i++) y = i % 1000 === 0 ? relu(y, "Relu_5") : relu(y);
+    const start = performance.now();
+    const { node } = graphToModel(createGraph([], { y }), { name: "g" }).graph;
+    expect(performance.now() - start).toBeLessThan(3000); // quadratic: 20 s and more
+    expect(new Set(node.map(({ name }) => name)).size).toBe(30_000);
+    expect(new Set(node.flatMap(({ output }) => output)).size).toBe(30_000);
+  });
+});
+
 describe("reading a model back", () => {
   const roundTrip = (graph: Graph): Graph =>
     graphFromModel(decodeModel(encodeModel(graphToModel(graph, { name: "g" }))));

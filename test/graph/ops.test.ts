@@ -4,6 +4,7 @@ import { HRNetError } from "../../src/errors.ts";
 import { bindParameters, createGraph, parametersOf } from "../../src/graph/graph.ts";
 import { emit, type Operator } from "../../src/graph/operator.ts";
 import { findOperator } from "../../src/graph/operators.ts";
+import { reduceSum } from "../../src/graph/ops/broadcast.ts";
 import { Cast, cast } from "../../src/graph/ops/cast.ts";
 import { conv, convTranspose } from "../../src/graph/ops/conv.ts";
 import { add, clip, Identity, mul, relu, scale } from "../../src/graph/ops/elementwise.ts";
@@ -47,6 +48,11 @@ describe("shapes of inputs that fit, with an unknown batch", () => {
       "ConvTranspose 4/2/1",
       convTranspose(x("N", 5, 8, 6), w(5, 7, 4, 4), undefined, { strides: [2, 2], pads: [1, 1, 1, 1] }),
       ["N", 7, 16, 12],
+    ],
+    [
+      "ConvTranspose, dilated",
+      convTranspose(x("N", 5, 8, 6), w(5, 7, 3, 3), undefined, { dilations: [2, 3], pads: [1, 1, 1, 1] }),
+      ["N", 7, 10, 10],
     ],
     [
       "ConvTranspose 3/2/1 + 1",
@@ -107,6 +113,7 @@ describe("shapes of inputs that fit, with an unknown batch", () => {
     const value = x("N", 3, 8, 8);
     expect(cast(value, "float32")).toBe(value);
     expect(concat([value], 1)).toBe(value);
+    expect(reduceSum(value, [])).toBe(value);
     expect(resizeBilinear(value, [8, 8], false)).toBe(value);
   });
 
@@ -139,6 +146,7 @@ describe("inputs that do not fit are refused with the operator, the shapes and w
       () => convTranspose(x("N", 4, 1, 1), w(4, 8, 2, 2), undefined, { pads: [1, 1, 1, 1] }),
       /ConvTranspose\(.*leave nothing/,
     ],
+    [() => emit(operator("ReduceSum"), [x(2, 3), int64()], {}), /ReduceSum\(.*at least one axis/],
     [() => add(x("N", 3), x("N", 4)), /Add\(float32\[N×3\], float32\[N×4\]\).*axis 1 has 3 and 4/],
     [() => add(x("N", 3), x("M", 3)), /Add\(.*axis 0 has N and M/],
     [() => mul(x("N", 3), cast(x("N", 3), "float16")), /Mul\(.*share a dtype/],

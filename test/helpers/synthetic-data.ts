@@ -3,8 +3,21 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeImage } from "../../src/image/encode.ts";
 import { rgbImage } from "../../src/image/rgb-image.ts";
-import { syntheticPerson } from "../../src/image/synthetic-person.ts";
 import { COCO_17 } from "../../src/skeleton/skeletons.ts";
+import { syntheticScene } from "../../src/synthetic/scene.ts";
+
+/** One whole person, standing, seen from the front. */
+export function drawnPerson(width: number, height: number, seed = 0) {
+  const { image, persons } = syntheticScene({
+    width,
+    height,
+    seed,
+    poses: ["standing"],
+    yaw: [-20, 20],
+    difficulty: 0,
+  });
+  return { image, ...persons[0]! };
+}
 
 /** A COCO folder of `count` drawn pictures, split `val2017`, and one empty picture. */
 export async function writeCocoFolder(root: string, count: number): Promise<void> {
@@ -13,7 +26,7 @@ export async function writeCocoFolder(root: string, count: number): Promise<void
   const images: object[] = [];
   const annotations: object[] = [];
   for (let id = 1; id <= count; id++) {
-    const { image, keypoints, box } = syntheticPerson(96, 128, id);
+    const { image, keypoints, box } = drawnPerson(96, 128, id);
     writeFileSync(join(root, "val2017", `${id}.png`), await encodeImage(image, "png"));
     images.push({ id, file_name: `${id}.png`, width: 96, height: 128 });
     annotations.push({
@@ -43,7 +56,7 @@ export async function writeMpiiFolder(root: string, count: number): Promise<void
   const persons: object[] = [];
   const truths: object[] = [];
   for (let n = 0; n < count; n++) {
-    const { image, keypoints, box } = syntheticPerson(96, 128, n);
+    const { image, keypoints, box } = drawnPerson(96, 128, n);
     writeFileSync(join(root, "images", `${n}.png`), await encodeImage(image, "png"));
     // Sixteen of the drawn points stand for MPII's joints; MPII counts pixels from 1.
     const joints = keypoints.slice(1).map(([x, y]) => [x + 1, y + 1]);

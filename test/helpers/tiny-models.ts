@@ -1,6 +1,7 @@
 // Networks small enough to import, export and run in milliseconds, with random weights.
 import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../../src/models/network.ts";
-import { initialize, normalRandom, uniformRandom } from "../../src/nn/initialize.ts";
+import { initialize } from "../../src/nn/initialize.ts";
+import { normalRandom, uniformRandom } from "../../src/random/random.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 
 const stages = [2, 3, 4].map((branches) => ({

@@ -19,8 +19,8 @@ import {
 } from "../../src/image/decode.ts";
 import { encodeImage } from "../../src/image/encode.ts";
 import { type RgbImage, rgbImage } from "../../src/image/rgb-image.ts";
-import { syntheticPerson } from "../../src/image/synthetic-person.ts";
 import { fixture, hasShared, shared } from "../helpers/shared.ts";
+import { drawnPerson } from "../helpers/synthetic-data.ts";
 
 /** 6×4, every pixel another colour: orientation and channel order show. */
 const SMALL = rgbImage(
@@ -28,7 +28,7 @@ const SMALL = rgbImage(
   4,
   Uint8Array.from({ length: 72 }, (_, i) => (i * 37) % 256),
 );
-const PHOTO = syntheticPerson(96, 128, 1).image;
+const PHOTO = drawnPerson(96, 128, 1).image;
 
 const pipeline = ({ width, height, data }: RgbImage) => sharp(data, { raw: { width, height, channels: 3 } });
 const pixel = ({ data, width }: RgbImage, x: number, y: number) => [

@@ -7,6 +7,7 @@ import {
   IMAGENET_NORMALIZATION,
   normalizationTable,
   warpImage,
+  warpIntoPlanes,
   warpIntoTensor,
 } from "../../src/image/warp.ts";
 import { readCheckpoint } from "../../src/weights/read-checkpoint.ts";
@@ -76,6 +77,33 @@ describe("warpIntoTensor", () => {
     );
     expect(() => warpIntoTensor(picture, [0, 0, 0, 0, 0, 0], table, slot)).toThrow(/no inverse/);
     expect(() => normalizationTable({ mean: [0, 0, 0], std: [1, 0, 1] })).toThrow(/positive deviations/);
+  });
+});
+
+describe("warpIntoPlanes", () => {
+  const planes = (crop: RgbImage): number[] =>
+    [0, 1, 2].flatMap((channel) => [...crop.data.filter((_, i) => i % 3 === channel)]);
+  const mirroredPicture = rgbImage(
+    80,
+    60,
+    picture.data.map((_, i, data) => data[i + 3 * (79 - 2 * (Math.floor(i / 3) % 80))]!),
+  );
+
+  test.each(cases.map((one, index) => ({ one, index })))(
+    "fixture $index, and the same of the picture mirrored beforehand",
+    ({ one, index }) => {
+      const [width, height] = one.output_size;
+      const out = new Uint8Array(3 * width * height);
+      warpIntoPlanes(picture, matrixOf(one), { width, height, out });
+      expect([...out]).toEqual(planes(rgbImage(width, height, arrays(`out${index}`))));
+      warpIntoPlanes(picture, matrixOf(one), { width, height, out }, true);
+      expect([...out]).toEqual(planes(warpImage(mirroredPicture, matrixOf(one), width, height)));
+    },
+  );
+
+  test("an array of another length is refused", () => {
+    const slot = { width: 4, height: 4, out: new Uint8Array(47) };
+    expect(() => warpIntoPlanes(picture, [1, 0, 0, 0, 1, 0], slot)).toThrow(/48 bytes/);
   });
 });
 

@@ -10,9 +10,10 @@ import {
   residualBlocks,
 } from "../../src/nn/blocks.ts";
 import { KAIMING_OUT, NORMAL_001, ONES, ZEROS } from "../../src/nn/init.ts";
-import { initialize, normalRandom, uniformRandom } from "../../src/nn/initialize.ts";
+import { initialize } from "../../src/nn/initialize.ts";
 import { batchNorm2d, conv2d, convTranspose2d, linear } from "../../src/nn/layers.ts";
 import { Scope } from "../../src/nn/scope.ts";
+import { normalRandom, uniformRandom } from "../../src/random/random.ts";
 
 const image = (channels = 3): Value => input("x", "float32", ["N", channels, 16, 12]);
 

@@ -11,6 +11,7 @@ import { openSession } from "../../src/runtime/node.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { trainingForm } from "../../src/train/training-form.ts";
 import { hasShared } from "../helpers/shared.ts";
+import { TARGETS } from "../helpers/targets.ts";
 import { relativeNorm, sampled, trainingFixture } from "../helpers/training-fixtures.ts";
 
 const FIXTURES = [
@@ -20,7 +21,7 @@ const FIXTURES = [
 
 describe.each(FIXTURES)("%s", (name, checkpoint) => {
   describe.skipIf(!hasShared("fixtures", name))("against PyTorch", () => {
-    test.each(["cpu", "gpu"] as const)("gradients, lowered for %s", async (target) => {
+    test.each(TARGETS)("gradients, lowered for %s", async (_, target) => {
       const { network, weights, meta, array, tensors } = await trainingFixture(name, checkpoint);
       const { graph } = trainingForm(network.graph);
       const heatmaps = graph.outputs["heatmaps"]!;

@@ -2,8 +2,10 @@
 
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { emit, numberOf, type Operator } from "../operator.ts";
+import { scaleShiftAdd } from "../ops/blocked.ts";
 import { reduceSum } from "../ops/broadcast.ts";
 import { add, div, mul, scale, shift, sqrt, sub } from "../ops/elementwise.ts";
+import { fusedMatMul } from "../ops/linear.ts";
 import { BatchNormalization, batchNormalization, perChannel, sumPerChannel } from "../ops/normalization.ts";
 import { reshape } from "../ops/shape.ts";
 import { constant, type Value } from "../value.ts";
@@ -28,14 +30,15 @@ const filled = (count: number, value: number): Tensor =>
 /**
  * CPU: one pass of ONNX Runtime's own kernel. With momentum 0 its running statistics are the batch's. It writes them
  * over its inputs in place, so that every use has constants of its own, which nothing else reads. Their numbers, which are
- * multiplied by the momentum, differ from use to use, and from what other constants hold, or ONNX Runtime would make one constant of equal ones.
+ * multiplied by the momentum, differ from use to use and from what other constants hold, or ONNX Runtime would make one
+ * constant of equal ones.
  * GPU: ONNX Runtime's WebGPU provider lacks the training mode; statistics by reductions over pixels, then samples.
  */
 export const batchNormalizationTraining: LoweringRule = (node, inputs, { target, serial }) => {
   const [x, weight, bias] = inputs as readonly Value[];
   const epsilon = numberOf(node.attributes, "epsilon", 1e-5);
   const channels = x!.shape[1] as number;
-  if (target === "cpu") {
+  if (target.kind === "cpu") {
     const statistics = [serial(), serial()].map((number) => constant(filled(channels, -number - 1 / 3)));
     return emit(
       BatchNormalizationStatistics,
@@ -98,6 +101,35 @@ const gradientByElements: LoweringRule = (node, inputs) => {
   return [dx, forScale, forBias];
 };
 
+/**
+ * dx = (b·x + c) + a·dy with the engine's scale-shift-and-add, two passes: fastest on large maps, where the arithmetic on
+ * vectors of channels that it takes does not matter. Σ dy·x is a product of matrices.
+ */
+const gradientByFusedConvolutions: LoweringRule = (node, inputs) => {
+  const [dy, x, weight, mean, variance] = inputs as readonly [Value, Value, Value, Value, Value];
+  const [samples, channels, height, width] = x.shape as [number, number, number, number];
+  const count = countPerChannel(x);
+  const deviation = sqrt(shift(variance, numberOf(node.attributes, "epsilon", 1e-5)));
+  const rows = (value: Value): Value => reshape(value, [samples * channels, 1, height * width]);
+  const products = fusedMatMul(rows(dy), rows(x), { transB: true });
+  const sums = reduceSum(reshape(products, [samples, channels]), [0], false);
+  const forBias = sumPerChannel(dy);
+  const forScale = div(sub(sums, mul(mean, forBias)), deviation);
+  const a = div(weight, deviation);
+  const b = scale(div(mul(a, forScale), deviation), -1 / count);
+  const c = sub(scale(mul(a, forBias), -1 / count), mul(b, mean));
+  const kernel = (value: Value): Value => reshape(value, [channels, 1, 1, 1]);
+  const scaled = scaleShiftAdd(dy, kernel(a), undefined, undefined);
+  return [scaleShiftAdd(x, kernel(b), c, scaled), forScale, forBias];
+};
+
+/** Numbers in a map from which on passes over it cost more than further nodes. */
+const LARGE_MAP = 1 << 18;
+
 /** The gradient of batch normalisation as the target does it fastest. */
-export const batchNormalizationGradient: LoweringRule = (node, inputs, context) =>
-  (context.target === "cpu" ? gradientByNormalizations : gradientByElements)(node, inputs, context);
+export const batchNormalizationGradient: LoweringRule = (node, inputs, context) => {
+  if (context.target.kind === "gpu") return gradientByElements(node, inputs, context);
+  const size = countPerChannel(inputs[1]!) * (inputs[1]!.shape[1] as number);
+  const rule = size >= LARGE_MAP ? gradientByFusedConvolutions : gradientByNormalizations;
+  return rule(node, inputs, context);
+};

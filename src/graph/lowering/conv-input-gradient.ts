@@ -1,9 +1,11 @@
 // The gradient of a convolution with respect to its input.
 
 import { type Attributes, emitOne, intsOf, numberOf } from "../operator.ts";
+import { blockedConv, isPlain } from "../ops/blocked.ts";
 import { Conv, ConvTranspose } from "../ops/conv.ts";
 import { gather, reshape, transpose } from "../ops/shape.ts";
 import type { Value } from "../value.ts";
+import { blockedMirroredWeight, fitsBlocks } from "./blocked-weights.ts";
 import type { LoweringRule } from "./target.ts";
 
 /**
@@ -26,7 +28,7 @@ function mirrored(weight: Value, group: number): Value {
 }
 
 /** Stride 1, pads no wider than the kernel: an ordinary convolution, fast everywhere. Else the transposed one. */
-export const convInputGradient: LoweringRule = (node, inputs) => {
+export const convInputGradient: LoweringRule = (node, inputs, { target }) => {
   const [dy, weight] = inputs as readonly [Value, Value];
   const { shape: _, ...attributes } = node.attributes;
   const kernel = weight.shape.slice(2) as number[];
@@ -36,9 +38,14 @@ export const convInputGradient: LoweringRule = (node, inputs) => {
   const group = numberOf(attributes, "group", 1);
   const full = [0, 1, 0, 1].map((axis, side) => dilations[axis]! * (kernel[axis]! - 1) - pads[side]!);
   if (strides.every((stride) => stride === 1) && full.every((size) => size >= 0)) {
-    return [emitOne(Conv, [dy, mirrored(weight, group)], { ...attributes, pads: full }, node.name)];
+    const mirroredAttributes = { ...attributes, pads: full };
+    if (target.kind === "cpu" && isPlain(attributes) && fitsBlocks(weight, target.channelBlock)) {
+      const blocked = blockedMirroredWeight(weight, target.channelBlock);
+      return [blockedConv(dy, blocked, mirroredAttributes, node.name)];
+    }
+    return [emitOne(Conv, [dy, mirrored(weight, group)], mirroredAttributes, node.name)];
   }
-  const target = intsOf(node.attributes, "shape", []);
+  const size = intsOf(node.attributes, "shape", []);
   const outputPadding = [0, 1].map((axis) => {
     const covered =
       ((dy.shape[axis + 2] as number) - 1) * strides[axis]! -
@@ -46,7 +53,7 @@ export const convInputGradient: LoweringRule = (node, inputs) => {
       pads[axis + 2]! +
       dilations[axis]! * (kernel[axis]! - 1) +
       1;
-    return target[axis + 2]! - covered;
+    return size[axis + 2]! - covered;
   });
   const transposed: Attributes = { ...attributes, output_padding: outputPadding };
   return [emitOne(ConvTranspose, [dy, weight], transposed, node.name)];

@@ -4,11 +4,12 @@
 import { HRNetError } from "../../errors.ts";
 import { type Graph, rewriteGraph } from "../graph.ts";
 import { type Operator, TRAINING_DOMAIN } from "../operator.ts";
-import { ConvInputGradient, ConvWeightGradient } from "../ops/conv.ts";
+import { Conv, ConvInputGradient, ConvWeightGradient } from "../ops/conv.ts";
 import { BatchNormalizationGradient, BatchNormalizationTraining } from "../ops/normalization.ts";
 import { MaxPoolGradient } from "../ops/pool.ts";
 import { WindowSum } from "../ops/resize.ts";
 import { batchNormalizationGradient, batchNormalizationTraining } from "./batch-normalization.ts";
+import { convForward } from "./conv-forward.ts";
 import { convInputGradient } from "./conv-input-gradient.ts";
 import { convWeightGradient } from "./conv-weight-gradient.ts";
 import { maxPoolGradient, windowSum } from "./pooling.ts";
@@ -33,6 +34,7 @@ export function lower(graph: Graph, target: Target): Graph {
   return rewriteGraph(graph, (node, inputs) => {
     const rule = RULES.get(node.operator);
     if (rule) return rule(node, inputs, context);
+    if (node.operator === Conv) return convForward(node, inputs, context);
     if (node.operator.domain === TRAINING_DOMAIN)
       throw new HRNetError("invalid-config", `Nothing lowers ${node.operator.type}.`);
     return undefined;

@@ -22,7 +22,7 @@ export const windowSum: LoweringRule = (node, [x]) => {
  */
 export const maxPoolGradient: LoweringRule = (node, inputs, { target }) => {
   const [dy, x] = inputs as readonly [Value, Value];
-  return [target === "cpu" ? scattered(dy, x, node) : compared(dy, x, node)];
+  return [target.kind === "cpu" ? scattered(dy, x, node) : compared(dy, x, node)];
 };
 
 function scattered(dy: Value, x: Value, node: Node): Value {

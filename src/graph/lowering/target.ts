@@ -2,9 +2,16 @@
 
 import type { Inputs } from "../operator.ts";
 import type { Node, Value } from "../value.ts";
+import type { ChannelBlock } from "./blocked-weights.ts";
 
-/** Families of devices that differ in what they have and in what is fast. */
-export type Target = "cpu" | "gpu";
+/** What a graph is lowered for: families of devices that differ in what they have and in what is fast. */
+export type Target =
+  | { readonly kind: "gpu" }
+  | {
+      readonly kind: "cpu";
+      /** The engine's block of channels on this processor; see `probeChannelBlock` of the runtime. */
+      readonly channelBlock: ChannelBlock;
+    };
 
 /** What rules know of the lowering they are part of. */
 export interface LoweringContext {

@@ -1,0 +1,66 @@
+// What a camera does to a drawn scene: colour cast, contrast, vignetting, blur, sensor noise.
+
+import type { RgbImage } from "../image/rgb-image.ts";
+import { normalRandom, type Random } from "../random/random.ts";
+import { between, chance } from "./choose.ts";
+
+/** Changes the picture in place; nothing moves. */
+export function photograph(image: RgbImage, random: Random): void {
+  if (chance(random, 0.35)) blur(image);
+  const gain = [0, 1, 2].map(() => between(random, [0.92, 1.08]));
+  const contrast = between(random, [0.75, 1.2]);
+  const exposure = between(random, [-28, 24]);
+  const gamma = between(random, [0.8, 1.25]);
+  const curves = gain.map((g) =>
+    Float32Array.from({ length: 256 }, (_, v) => {
+      const bent = 255 * (v / 255) ** gamma * g;
+      return (bent - 128) * contrast + 128 + exposure;
+    }),
+  );
+  const grain = chance(random, 0.6) ? between(random, [1, 10]) : 0;
+  const vignette = chance(random, 0.4) ? between(random, [0.1, 0.5]) : 0;
+  const table = grainTable(random);
+  const { width, height, data } = image;
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const u = (2 * x) / width - 1;
+      const v = (2 * y) / height - 1;
+      const dim = 1 - (vignette * (u * u + v * v)) / 2;
+      const start = grain > 0 ? Math.floor(random() * (table.length - 3)) : 0;
+      for (let c = 0; c < 3; c++, at++) {
+        const value = curves[c]![data[at]!]! * dim + grain * table[start + c]!;
+        data[at] = value < 0 ? 0 : value > 255 ? 255 : value + 0.5;
+      }
+    }
+  }
+}
+
+/** Normal numbers to draw grain from: making one for each value of each picture would take longer than drawing it. */
+function grainTable(random: Random): Float32Array {
+  const normal = normalRandom(random);
+  return Float32Array.from({ length: 4096 }, normal);
+}
+
+/** The mean with the neighbours, weighted 1 2 1 each way. */
+function blur({ width, height, data }: RgbImage): void {
+  const pass = (
+    step: number,
+    last: number,
+    index: (line: number, i: number) => number,
+    lines: number,
+  ): void => {
+    for (let line = 0; line < lines; line++) {
+      for (let c = 0; c < 3; c++) {
+        let before = data[index(line, 0) + c]!;
+        for (let i = 0; i < last; i++) {
+          const at = index(line, i) + c;
+          const here = data[at]!;
+          data[at] = (before + 2 * here + data[at + step]! + 2) >> 2;
+          before = here;
+        }
+      }
+    }
+  };
+  pass(3, width - 1, (row, i) => (row * width + i) * 3, height);
+  pass(3 * width, height - 1, (column, i) => (i * width + column) * 3, width);
+}

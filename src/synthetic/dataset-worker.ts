@@ -1,0 +1,17 @@
+// A worker thread that draws pictures of a data set, writes them, and tells what is on them.
+
+import { parentPort } from "node:worker_threads";
+import { HRNetError } from "../errors.ts";
+import { drawPicture, type PictureJob } from "./dataset-picture.ts";
+
+parentPort!.on("message", (job: PictureJob) => {
+  drawPicture(job).then(
+    (annotations) => parentPort!.postMessage({ annotations }),
+    (error: unknown) => {
+      const code = error instanceof HRNetError ? error.code : undefined;
+      parentPort!.postMessage({
+        error: { code, message: error instanceof Error ? error.message : String(error) },
+      });
+    },
+  );
+});

@@ -1,0 +1,258 @@
+// Solids to draw and where the line of sight through a pixel meets them: tapered capsules and boxes, each stretched by axis.
+
+import {
+  add,
+  apply,
+  frameAlong,
+  length,
+  type Mat3,
+  scale,
+  subtract,
+  transpose,
+  type Vec3,
+} from "./linear.ts";
+import type { Material } from "./material.ts";
+
+/** What a solid's pixels are labelled as. */
+export interface SolidTag {
+  /** Index of the person, or {@link CLUTTER}. */
+  readonly person: number;
+  /** Index of the part class; 0 for clutter. */
+  readonly part: number;
+  readonly material: Material;
+}
+
+/** The "person" of a thing. */
+export const CLUTTER = -1;
+
+/**
+ * A solid in its own space, reached by `local = toLocal · (world − origin)`. A capsule is the hull of a sphere of
+ * radius `r0` around 0 and one of radius `r1` around (0, height, 0); a box is all |x|, |y|, |z| ≤ 1.
+ */
+export interface Solid extends SolidTag {
+  readonly kind: "capsule" | "box";
+  readonly origin: Vec3;
+  readonly toLocal: Mat3;
+  readonly height: number;
+  readonly r0: number;
+  readonly r1: number;
+  /** A capsule that ends flat and hollow at y = height, as a sleeve does. */
+  readonly open: boolean;
+  /** Columns and rows of the picture that it can touch. */
+  readonly bounds: readonly [left: number, top: number, right: number, bottom: number];
+  /** A line in the picture that no part of it is further from than `reach`. */
+  readonly line: { readonly from: Vec3; readonly to: Vec3; readonly reach: number };
+}
+
+/** Shape of a {@link capsule}. */
+export interface CapsuleShape {
+  readonly from: Vec3;
+  readonly to: Vec3;
+  /** Radius at `from` and at `to`, across `side`. */
+  readonly radii: readonly [number, number];
+  /** Direction of the cross-section's width; default: any. */
+  readonly side?: Vec3;
+  /** Thickness as a part of the width; default 1. */
+  readonly flatness?: number;
+  /** Ends flat and hollow at `to`, as a sleeve does; default round. */
+  readonly open?: boolean;
+}
+
+const X: Vec3 = [1, 0, 0];
+
+/** A tapered capsule with a round or flattened cross-section. Equal ends give an ellipsoid. */
+export function capsule(
+  { from, to, radii, side = X, flatness = 1, open = false }: CapsuleShape,
+  tag: SolidTag,
+): Solid {
+  const axis = subtract(to, from);
+  const long = length(axis);
+  const frame = frameAlong(long > 1e-9 ? axis : [0, 1, 0], side);
+  const [x, y, z] = transpose(frame);
+  const reach = Math.max(...radii) * Math.max(1, flatness) + 1;
+  // One ball must not hold the other: the hull's cone would have no sides.
+  const height = Math.max(long, Math.abs(radii[0] - radii[1]) * 1.02);
+  return {
+    ...tag,
+    kind: "capsule",
+    origin: from,
+    toLocal: [x, y, scale(z, 1 / flatness)],
+    height,
+    r0: radii[0],
+    r1: radii[1],
+    open,
+    bounds: boundsAround([from, add(from, scale(y, height))], reach),
+    line: { from, to: add(from, scale(y, height)), reach },
+  };
+}
+
+/** An ellipsoid with half axes along the columns of `frame`. */
+export function ellipsoid(centre: Vec3, frame: Mat3, halfAxes: Vec3, tag: SolidTag): Solid {
+  const [x, y, z] = transpose(frame);
+  return {
+    ...tag,
+    kind: "capsule",
+    origin: centre,
+    toLocal: [scale(x, 1 / halfAxes[0]), scale(y, 1 / halfAxes[1]), scale(z, 1 / halfAxes[2])],
+    height: 0,
+    r0: 1,
+    r1: 1,
+    open: false,
+    bounds: boundsAround([centre], Math.max(...halfAxes) + 1),
+    line: { from: centre, to: centre, reach: Math.max(...halfAxes) + 1 },
+  };
+}
+
+/** A box with half sides along the columns of `frame`. */
+export function box(centre: Vec3, frame: Mat3, halfSides: Vec3, tag: SolidTag): Solid {
+  const [x, y, z] = transpose(frame);
+  const corners = [-1, 1].flatMap((a) =>
+    [-1, 1].flatMap((b) =>
+      [-1, 1].map((c) => add(centre, apply(frame, [a * halfSides[0], b * halfSides[1], c * halfSides[2]]))),
+    ),
+  );
+  return {
+    ...tag,
+    kind: "box",
+    origin: centre,
+    toLocal: [scale(x, 1 / halfSides[0]), scale(y, 1 / halfSides[1]), scale(z, 1 / halfSides[2])],
+    height: 0,
+    r0: 1,
+    r1: 1,
+    open: false,
+    bounds: boundsAround(corners, 1),
+    line: { from: centre, to: centre, reach: length(halfSides) + 1 },
+  };
+}
+
+function boundsAround(points: readonly Vec3[], reach: number): Solid["bounds"] {
+  const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
+  return [Math.min(...xs) - reach, Math.min(...ys) - reach, Math.max(...xs) + reach, Math.max(...ys) + reach];
+}
+
+/** First and last column of a row that a solid can touch: near the part of its line that is within reach of the row. */
+export function spanInRow({ bounds, line: { from, to, reach } }: Solid, y: number): [number, number] {
+  const dy = to[1] - from[1];
+  const [a, b] = Math.abs(dy) < 1e-9 ? [0, 1] : [(y - reach - from[1]) / dy, (y + reach - from[1]) / dy];
+  const xAt = (t: number): number => from[0] + (to[0] - from[0]) * Math.max(0, Math.min(1, t));
+  const [x0, x1] = [xAt(a), xAt(b)];
+  return [Math.max(bounds[0], Math.min(x0, x1) - reach), Math.min(bounds[2], Math.max(x0, x1) + reach)];
+}
+
+/** No part of a solid is nearer to the viewer. */
+export function nearestDepth({ line: { from, to, reach } }: Solid): number {
+  return Math.min(from[2], to[2]) - reach;
+}
+
+/** Depth of a solid's front at (x, y), `Infinity` beside it. */
+export type DepthAt = (x: number, y: number) => number;
+
+/** Prepares the search of a solid's front: only what changes from pixel to pixel is left to do. */
+export function depthFunction(solid: Solid): DepthAt {
+  return solid.kind === "box" ? boxDepth(solid) : capsuleDepth(solid);
+}
+
+/**
+ * The line of sight is o + t·d in the solid's space, d the same everywhere. The hull's side is the cone
+ * a²(x² + z²) = (r0 − b·y)² with b = (r0 − r1)/height and a² = 1 − b²; it holds where k = a·y − b·√(x² + z²) lies in
+ * [0, a·height], the spheres hold beyond (the regions of the signed distance of a round cone, I. Quilez).
+ */
+function capsuleDepth({ origin, toLocal, height, r0, r1, open }: Solid): DepthAt {
+  const [row0, row1, row2] = toLocal;
+  const [ox, oy, oz] = origin;
+  const [dx, dy, dz] = [row0[2], row1[2], row2[2]];
+  const b = height > 0 ? (r0 - r1) / height : 0;
+  const a2 = 1 - b * b;
+  const a = Math.sqrt(a2);
+  const coneA = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
+  const ballA = dx * dx + dy * dy + dz * dz;
+
+  return (x, y) => {
+    const px = x - ox;
+    const py = y - oy;
+    const lx = row0[0] * px + row0[1] * py - row0[2] * oz;
+    const ly = row1[0] * px + row1[1] * py - row1[2] * oz;
+    const lz = row2[0] * px + row2[1] * py - row2[2] * oz;
+    if (height > 0 && Math.abs(coneA) > 1e-12) {
+      const m = r0 - b * ly;
+      const half = a2 * (lx * dx + lz * dz) + m * b * dy;
+      const root = half * half - coneA * (a2 * (lx * lx + lz * lz) - m * m);
+      if (root >= 0) {
+        const t = (-half - Math.sqrt(root)) / coneA;
+        const at = ly + t * dy;
+        const along = (at - b * r0) / a; // k, with √(x² + z²) = (r0 − b·y)/a put in
+        if (r0 - b * at > 0 && along >= 0 && (open ? at <= height : along <= a * height)) return t;
+      }
+    }
+    const first = ball(lx, ly, lz, r0);
+    if (height === 0 || open) return first;
+    return Math.min(first, ball(lx, ly - height, lz, r1));
+  };
+
+  function ball(lx: number, ly: number, lz: number, r: number): number {
+    const half = lx * dx + ly * dy + lz * dz;
+    const root = half * half - ballA * (lx * lx + ly * ly + lz * lz - r * r);
+    return root < 0 ? Number.POSITIVE_INFINITY : (-half - Math.sqrt(root)) / ballA;
+  }
+}
+
+/** Where the line of sight enters the last of the three pairs of planes, if before it leaves the first. */
+function boxDepth({ origin, toLocal }: Solid): DepthAt {
+  return (x, y) => {
+    let enter = Number.NEGATIVE_INFINITY;
+    let leave = Number.POSITIVE_INFINITY;
+    for (const row of toLocal) {
+      const from = row[0] * (x - origin[0]) + row[1] * (y - origin[1]) - row[2] * origin[2];
+      const step = Math.abs(row[2]) > 1e-9 ? row[2] : 1e-9;
+      const t0 = (-1 - from) / step;
+      const t1 = (1 - from) / step;
+      enter = Math.max(enter, Math.min(t0, t1));
+      leave = Math.min(leave, Math.max(t0, t1));
+    }
+    return enter <= leave ? enter : Number.POSITIVE_INFINITY;
+  };
+}
+
+/** Unit vector out of the surface at a point of the picture's space, into `out`. No arrays are made: it runs per sample. */
+export function surfaceNormal(
+  { kind, origin, toLocal: [m0, m1, m2], height, r0, r1, open }: Solid,
+  x: number,
+  y: number,
+  z: number,
+  out: Float64Array,
+): void {
+  const px = x - origin[0];
+  const py = y - origin[1];
+  const pz = z - origin[2];
+  let nx = m0[0] * px + m0[1] * py + m0[2] * pz;
+  let ny = m1[0] * px + m1[1] * py + m1[2] * pz;
+  let nz = m2[0] * px + m2[1] * py + m2[2] * pz;
+  if (kind === "box") {
+    const u = Math.abs(nx);
+    const v = Math.abs(ny);
+    const w = Math.abs(nz);
+    const most = Math.max(u, v, w);
+    if (u < most) nx = 0;
+    if (v < most) ny = 0;
+    if (w < most) nz = 0;
+  } else if (height > 0) {
+    const b = (r0 - r1) / height;
+    const a = Math.sqrt(1 - b * b);
+    const radius = Math.sqrt(nx * nx + nz * nz);
+    const along = a * ny - b * radius;
+    if (along >= a * height && !open) ny -= height;
+    else if (along > 0) {
+      nx *= a / radius;
+      nz *= a / radius;
+      ny = b;
+    }
+  }
+  // A direction across a surface goes through the transposed matrix.
+  const wx = m0[0] * nx + m1[0] * ny + m2[0] * nz;
+  const wy = m0[1] * nx + m1[1] * ny + m2[1] * nz;
+  const wz = m0[2] * nx + m1[2] * ny + m2[2] * nz;
+  const scaled = 1 / Math.sqrt(wx * wx + wy * wy + wz * wz);
+  out[0] = wx * scaled;
+  out[1] = wy * scaled;
+  out[2] = wz * scaled;
+}
