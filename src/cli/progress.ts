@@ -109,7 +109,7 @@ export function createProgress(options: ProgressOptions): Progress {
       if (finished) return;
       finished = true;
       clear();
-      if (quiet) return;
+      if (quiet || summary === "") return;
       const seconds = (now() - started) / 1000;
       stream.write(`${summary ?? `${label}: ${amount(done, unit)} in ${duration(seconds)}`}\n`);
     },

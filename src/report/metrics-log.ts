@@ -106,6 +106,8 @@ export interface MetricsLog {
 export interface MetricsLogOptions {
   /** Continues an existing log from this step: what it says of later ones is dropped. Default: a new log. */
   readonly resumeAt?: number;
+  /** With `resumeAt`: how many records of steps and validations hold; later ones are dropped, whatever their step. */
+  readonly resumeRecords?: number;
   /** Lines are written after at most this long. Default 2. */
   readonly flushSeconds?: number;
 }
@@ -116,7 +118,7 @@ export interface MetricsLogOptions {
  * log is damaged (but for the last, which a crash may tear); `write-failed`, `limit-exceeded`.
  */
 export async function openMetricsLog(path: string, options: MetricsLogOptions = {}): Promise<MetricsLog> {
-  const { resumeAt, ...appending } = options;
+  const { resumeAt, resumeRecords, ...appending } = options;
   const existing = await readIfThere(path);
   if (existing !== undefined && resumeAt === undefined && existing.length > 0) {
     throw new HRNetError(
@@ -124,7 +126,8 @@ export async function openMetricsLog(path: string, options: MetricsLogOptions = 
       `${path} holds the figures of an earlier run. Resume that run, or choose another folder.`,
     );
   }
-  if (existing !== undefined && resumeAt !== undefined) await cutBack(path, existing, resumeAt);
+  if (existing !== undefined && resumeAt !== undefined)
+    await cutBack(path, existing, resumeAt, resumeRecords);
   const file = await openAppendFile(path, appending);
   return {
     path,
@@ -151,9 +154,16 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
 }
 
 /** Leaves the lines that hold at `step`, as they were written. */
-async function cutBack(path: string, bytes: Buffer, step: number): Promise<void> {
+async function cutBack(
+  path: string,
+  bytes: Buffer,
+  step: number,
+  records = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  let figures = 0;
   const kept = [...entries(path, bytes)]
     .filter(({ record }) => record.step === undefined || record.step <= step)
+    .filter(({ record }) => record.kind === "event" || ++figures <= records)
     .map(({ line }) => Buffer.concat([line, Buffer.from("\n")]));
   const whole = Buffer.concat(kept);
   if (!whole.equals(bytes)) await writeFileAtomic(path, whole);

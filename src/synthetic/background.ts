@@ -5,7 +5,7 @@ import { type RgbImage, rgbImage } from "../image/rgb-image.ts";
 import type { Random } from "../random/random.ts";
 import { between, chance, pick, whole } from "./choose.ts";
 import { hsv, randomColor } from "./material.ts";
-import { noise2 } from "./noise.ts";
+import { noiseField } from "./noise.ts";
 
 /** A random place with shapes on it; `clutter` (0–1) says how many. */
 export function drawBackground(width: number, height: number, random: Random, clutter: number): RgbImage {
@@ -28,14 +28,34 @@ function paint(
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       color(x / height, y / height, out);
-      for (let c = 0; c < 3; c++) data[at++] = Math.max(0, Math.min(255, out[c]!));
+      data[at++] = Math.max(0, Math.min(255, out[0]!));
+      data[at++] = Math.max(0, Math.min(255, out[1]!));
+      data[at++] = Math.max(0, Math.min(255, out[2]!));
     }
   }
 }
 
 function blend(a: Color, b: Color, t: number, light: number, out: Float64Array): void {
-  for (let c = 0; c < 3; c++) out[c] = (a[c]! + (b[c]! - a[c]!) * t) * light;
+  out[0] = (a[0] + (b[0] - a[0]) * t) * light;
+  out[1] = (a[1] + (b[1] - a[1]) * t) * light;
+  out[2] = (a[2] + (b[2] - a[2]) * t) * light;
 }
+
+type WallMarks = (fx: number, fy: number, layer: number) => (x: number, y: number) => number;
+
+/** How much of its second colour a wall has where: `fx` and `fy` repeats per picture height. */
+const WALLS: Readonly<Record<"none" | "tiles" | "boards" | "stains", WallMarks>> = {
+  none: () => () => 0,
+  tiles: (fx, fy) => (x, y) => ((x * fx) % 1 < 0.06 || (y * fy) % 1 < 0.06 ? 0.7 : 0),
+  boards: (fx, _fy, layer) => {
+    const wood = noiseField(layer);
+    return (x, y) => ((x * fx) % 1 < 0.05 ? 0.8 : 0.25 * wood(x * fx * 3, y * 2));
+  },
+  stains: (fx, _fy, layer) => {
+    const stain = noiseField(layer);
+    return (x, y) => stain(x * fx, y * fx);
+  },
+};
 
 /** A wall, perhaps with a paper or tiles or boards, and a floor. */
 function room(image: RgbImage, random: Random): void {
@@ -46,23 +66,20 @@ function room(image: RgbImage, random: Random): void {
   const [fx, fy] = [between(random, [3, 16]), between(random, [3, 14])];
   const slope = between(random, [-0.12, 0.12]);
   const lamp = between(random, [0, 1.2]);
+  const [dirt, plaster] = [noiseField(layer), noiseField(layer)];
+  const marks = WALLS[pattern](fx, fy, layer);
+  const boarded = fx > 9 ? 0.4 : 0;
   paint(image, (x, y, out) => {
     const edge = horizon + slope * (x - 0.5);
     const shadow = 1.1 - 0.5 * Math.min(1, (x - lamp) ** 2 + 0.5 * y * y);
     if (y > edge) {
       const far = 1 / (0.15 + y - edge);
-      const board = chequer(x * far * 1.5, far * 4) * (fx > 9 ? 0.4 : 0);
-      blend(floor!, floorMark!, board + 0.4 * noise2(x * 9 * far, far * 9, layer), shadow * 0.85, out);
+      const board = chequer(x * far * 1.5, far * 4) * boarded;
+      blend(floor!, floorMark!, board + 0.4 * dirt(x * 9 * far, far * 9), shadow * 0.85, out);
       return;
     }
-    const grain = 0.25 * noise2(x * 3, y * 3, layer);
-    const marks = {
-      none: 0,
-      tiles: (x * fx) % 1 < 0.06 || (y * fy) % 1 < 0.06 ? 0.7 : 0,
-      boards: (x * fx) % 1 < 0.05 ? 0.8 : 0.25 * noise2(x * fx * 3, y * 2, layer),
-      stains: noise2(x * fx, y * fx, layer),
-    }[pattern];
-    blend(wall!, mark!, Math.min(1, marks + grain), shadow, out);
+    const grain = 0.25 * plaster(x * 3, y * 3);
+    blend(wall!, mark!, Math.min(1, marks(x, y) + grain), shadow, out);
   });
   for (let i = whole(random, [0, 3]); i > 0; i--) frame(image, random, horizon);
 }
@@ -97,12 +114,13 @@ function rectangle(
 ): void {
   const right = Math.min(width, Math.round(x + w));
   const bottom = Math.min(height, Math.round(y + h));
+  const left = Math.max(0, Math.round(x));
+  const [red, green, blue] = color.map((value) => Math.min(255, value)) as [number, number, number];
   for (let row = Math.max(0, Math.round(y)); row < bottom; row++) {
-    for (let column = Math.max(0, Math.round(x)); column < right; column++) {
-      data.set(
-        color.map((value) => Math.min(255, value)),
-        (row * width + column) * 3,
-      );
+    for (let column = left, at = (row * width + left) * 3; column < right; column++) {
+      data[at++] = red;
+      data[at++] = green;
+      data[at++] = blue;
     }
   }
 }
@@ -122,17 +140,20 @@ function outdoors(image: RgbImage, random: Random): void {
   const earth = hsv(between(random, [0.05, 0.15]), between(random, [0.05, 0.4]), between(random, [0.3, 0.8]));
   const layer = Math.floor(random() * 1e6);
   const [hills, fine] = [between(random, [0.05, 0.5]), between(random, [10, 40])];
+  const [ridge, crest, clouds] = [noiseField(layer), noiseField(layer), noiseField(layer + 1)];
+  const [trees, leaves, shade] = [noiseField(layer), noiseField(layer), noiseField(layer + 2)];
+  const [patches, blades, sun] = [noiseField(layer + 3), noiseField(layer), noiseField(layer + 4)];
   paint(image, (x, y, out) => {
-    const top = horizon - hills * (0.3 + noise2(x * 3, 1, layer) + 0.25 * noise2(x * 14, 2, layer));
+    const top = horizon - hills * (0.3 + ridge(x * 3, 1) + 0.25 * crest(x * 14, 2));
     if (y < top) {
-      blend(sky, haze, Math.min(1, y / horizon + 0.5 * noise2(x * 3, y * 7, layer + 1)), 1, out);
+      blend(sky, haze, Math.min(1, y / horizon + 0.5 * clouds(x * 3, y * 7)), 1, out);
     } else if (y < horizon) {
-      const t = 0.6 * noise2(x * fine, y * fine, layer) + 0.4 * noise2(x * fine * 3, y * fine * 3, layer);
-      blend(leaf, leafLight, t, 0.6 + 0.5 * noise2(x * 5, y * 5, layer + 2), out);
+      const t = 0.6 * trees(x * fine, y * fine) + 0.4 * leaves(x * fine * 3, y * fine * 3);
+      blend(leaf, leafLight, t, 0.6 + 0.5 * shade(x * 5, y * 5), out);
     } else {
       const far = 1 / (0.1 + y - horizon);
-      const t = noise2(x * far * 6, far * 12, layer + 3) * 0.6 + 0.4 * noise2(x * 60, y * 90, layer);
-      blend(ground, earth, t, 0.75 + 0.3 * noise2(x * 4, y * 4, layer + 4), out);
+      const t = patches(x * far * 6, far * 12) * 0.6 + 0.4 * blades(x * 60, y * 90);
+      blend(ground, earth, t, 0.75 + 0.3 * sun(x * 4, y * 4), out);
     }
   });
   if (chance(random, 0.3)) for (let i = 0; i < 3; i++) frame(image, random, horizon);
@@ -144,13 +165,16 @@ function colors(image: RgbImage, random: Random): void {
   const layer = Math.floor(random() * 1e6);
   const coarse = between(random, [1.5, 12]);
   const stretch = between(random, [0.4, 2.5]);
+  const [broad, narrow, spots] = [noiseField(layer), noiseField(layer), noiseField(layer + 1)];
   paint(image, (x, y, out) => {
     const t =
-      0.7 * noise2(x * coarse, y * coarse * stretch, layer) +
-      0.3 * noise2(x * coarse * 4, y * coarse * 4, layer);
+      0.7 * broad(x * coarse, y * coarse * stretch) + 0.3 * narrow(x * coarse * 4, y * coarse * 4);
     blend(a!, b!, t, 1, out);
-    const u = noise2(x * coarse * 0.7, y * coarse * 0.7, layer + 1) ** 2;
-    for (let k = 0; k < 3; k++) out[k] = out[k]! + (c![k]! - out[k]!) * u;
+    const bright = spots(x * coarse * 0.7, y * coarse * 0.7);
+    const u = bright * bright;
+    out[0] = out[0]! + (c![0] - out[0]!) * u;
+    out[1] = out[1]! + (c![1] - out[1]!) * u;
+    out[2] = out[2]! + (c![2] - out[2]!) * u;
   });
 }
 
@@ -158,9 +182,8 @@ function colors(image: RgbImage, random: Random): void {
 function plain(image: RgbImage, random: Random): void {
   const [a, b] = [randomColor(random), randomColor(random)];
   const turn = between(random, [0, 2 * Math.PI]);
-  paint(image, (x, y, out) =>
-    blend(a, b, 0.5 + 0.5 * (Math.cos(turn) * (x - 0.5) + Math.sin(turn) * (y - 0.5)), 1, out),
-  );
+  const [across, down] = [0.5 * Math.cos(turn), 0.5 * Math.sin(turn)];
+  paint(image, (x, y, out) => blend(a, b, 0.5 + across * (x - 0.5) + down * (y - 0.5), 1, out));
 }
 
 /** A line, a disc or a rectangle, often of the size of a limb. */

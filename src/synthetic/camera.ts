@@ -1,7 +1,7 @@
 // What a camera does to a drawn scene: colour cast, contrast, vignetting, blur, sensor noise.
 
 import type { RgbImage } from "../image/rgb-image.ts";
-import { normalRandom, type Random } from "../random/random.ts";
+import { normalRandom, type Random, uniformRandom } from "../random/random.ts";
 import { between, chance } from "./choose.ts";
 
 /** Changes the picture in place; nothing moves. */
@@ -19,27 +19,42 @@ export function photograph(image: RgbImage, random: Random): void {
   );
   const grain = chance(random, 0.6) ? between(random, [1, 10]) : 0;
   const vignette = chance(random, 0.4) ? between(random, [0.1, 0.5]) : 0;
-  const table = grainTable(random);
-  const { width, height, data } = image;
+  develop(image, curves as [Float32Array, Float32Array, Float32Array], { grain, vignette }, random);
+}
+
+interface Lens {
+  /** Standard deviation of the grain in grey levels. */
+  readonly grain: number;
+  /** How much darker the corners are, 0–1. */
+  readonly vignette: number;
+}
+
+/** Every value through its channel's curve, darker to the corners, with grain. */
+function develop(
+  { width, height, data }: RgbImage,
+  [red, green, blue]: readonly [Float32Array, Float32Array, Float32Array],
+  { grain, vignette }: Lens,
+  random: Random,
+): void {
+  const table = GRAIN.map((value) => grain * value + 0.5); // the half rounds: byte arrays cut off
+  const places = table.length - 3;
   for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
+    const v = (2 * y) / height - 1;
+    for (let x = 0; x < width; x++, at += 3) {
       const u = (2 * x) / width - 1;
-      const v = (2 * y) / height - 1;
       const dim = 1 - (vignette * (u * u + v * v)) / 2;
-      const start = grain > 0 ? Math.floor(random() * (table.length - 3)) : 0;
-      for (let c = 0; c < 3; c++, at++) {
-        const value = curves[c]![data[at]!]! * dim + grain * table[start + c]!;
-        data[at] = value < 0 ? 0 : value > 255 ? 255 : value + 0.5;
-      }
+      const start = grain > 0 ? Math.floor(random() * places) : 0;
+      data[at] = toByte(red[data[at]!]! * dim + table[start]!);
+      data[at + 1] = toByte(green[data[at + 1]!]! * dim + table[start + 1]!);
+      data[at + 2] = toByte(blue[data[at + 2]!]! * dim + table[start + 2]!);
     }
   }
 }
 
-/** Normal numbers to draw grain from: making one for each value of each picture would take longer than drawing it. */
-function grainTable(random: Random): Float32Array {
-  const normal = normalRandom(random);
-  return Float32Array.from({ length: 4096 }, normal);
-}
+const toByte = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);
+
+/** Normal numbers that all pictures draw grain from, at random places: making them takes longer than a picture. */
+const GRAIN = Float32Array.from({ length: 4096 }, normalRandom(uniformRandom(1)));
 
 /** The mean with the neighbours, weighted 1 2 1 each way. */
 function blur({ width, height, data }: RgbImage): void {

@@ -15,8 +15,34 @@ export function noise2(x: number, y: number, layer: number): number {
   const ix = Math.floor(x);
   const iy = Math.floor(y);
   const u = smooth(x - ix);
-  const v = smooth(y - iy);
-  const top = gridValue(ix, iy, layer) * (1 - u) + gridValue(ix + 1, iy, layer) * u;
-  const bottom = gridValue(ix, iy + 1, layer) * (1 - u) + gridValue(ix + 1, iy + 1, layer) * u;
-  return top + (bottom - top) * v;
+  const top = gridValue(ix, iy, layer);
+  const bottom = gridValue(ix, iy + 1, layer);
+  const above = top + (gridValue(ix + 1, iy, layer) - top) * u;
+  const below = bottom + (gridValue(ix + 1, iy + 1, layer) - bottom) * u;
+  return above + (below - above) * smooth(y - iy);
+}
+
+/** {@link noise2} of one layer for points that follow each other closely: the cell of the last point is remembered. */
+export function noiseField(layer: number): (x: number, y: number) => number {
+  let cellX = Number.NaN;
+  let cellY = Number.NaN;
+  let topLeft = 0;
+  let topRise = 0;
+  let bottomLeft = 0;
+  let bottomRise = 0;
+  return (x, y) => {
+    const ix = Math.floor(x);
+    const iy = Math.floor(y);
+    if (ix !== cellX || iy !== cellY) {
+      cellX = ix;
+      cellY = iy;
+      topLeft = gridValue(ix, iy, layer);
+      topRise = gridValue(ix + 1, iy, layer) - topLeft;
+      bottomLeft = gridValue(ix, iy + 1, layer);
+      bottomRise = gridValue(ix + 1, iy + 1, layer) - bottomLeft;
+    }
+    const u = smooth(x - ix);
+    const top = topLeft + topRise * u;
+    return top + (bottomLeft + bottomRise * u - top) * smooth(y - iy);
+  };
 }

@@ -3,7 +3,7 @@
 import type { RgbImage } from "../image/rgb-image.ts";
 import type { Vec3 } from "./linear.ts";
 import { colorAt } from "./material.ts";
-import { CLUTTER, depthFunction, nearestDepth, type Solid, spanInRow, surfaceNormal } from "./solids.ts";
+import { CLUTTER, nearestDepth, rowFiller, type Solid, spanInRow, surfaceNormal } from "./solids.ts";
 
 /** Samples per pixel and direction. */
 const FINE = 2;
@@ -35,22 +35,15 @@ export function sampleSolids(width: number, height: number, solids: readonly Sol
   // From front to back, so that most of what is hidden need not be worked out.
   const order = solids.map((solid, index) => ({ solid, index, nearest: nearestDepth(solid) }));
   order.sort((a, b) => a.nearest - b.nearest || a.index - b.index);
-  for (const { solid, index, nearest } of order) {
-    const depthAt = depthFunction(solid);
+  for (const { solid, index } of order) {
+    const fill = rowFiller(solid, index, { depth, front });
     const lastRow = Math.min(rows - 1, Math.floor(sampleOf(solid.bounds[3])));
     for (let row = Math.max(0, Math.ceil(sampleOf(solid.bounds[1]))); row <= lastRow; row++) {
       const y = positionOf(row);
-      const [first, last] = spanInRow(solid, y);
-      const lastColumn = Math.min(columns - 1, Math.floor(sampleOf(last)));
-      for (let column = Math.max(0, Math.ceil(sampleOf(first))); column <= lastColumn; column++) {
-        const at = row * columns + column;
-        if (depth[at]! <= nearest) continue;
-        const z = depthAt(positionOf(column), y);
-        if (z < depth[at]!) {
-          depth[at] = z;
-          front[at] = index;
-        }
-      }
+      const [left, right] = spanInRow(solid, y);
+      const first = Math.max(0, Math.ceil(sampleOf(left)));
+      const last = Math.min(columns - 1, Math.floor(sampleOf(right)));
+      if (first <= last) fill(row * columns + first, row * columns + last, positionOf(first), y, 1 / FINE);
     }
   }
   return { width, height, solids, front, depth };

@@ -134,8 +134,9 @@ function boundsAround(points: readonly Vec3[], reach: number): Solid["bounds"] {
 export function spanInRow({ bounds, line: { from, to, reach } }: Solid, y: number): [number, number] {
   const dy = to[1] - from[1];
   const [a, b] = Math.abs(dy) < 1e-9 ? [0, 1] : [(y - reach - from[1]) / dy, (y + reach - from[1]) / dy];
-  const xAt = (t: number): number => from[0] + (to[0] - from[0]) * Math.max(0, Math.min(1, t));
-  const [x0, x1] = [xAt(a), xAt(b)];
+  const dx = to[0] - from[0];
+  const x0 = from[0] + dx * Math.max(0, Math.min(1, a));
+  const x1 = from[0] + dx * Math.max(0, Math.min(1, b));
   return [Math.max(bounds[0], Math.min(x0, x1) - reach), Math.min(bounds[2], Math.max(x0, x1) + reach)];
 }
 
@@ -144,73 +145,141 @@ export function nearestDepth({ line: { from, to, reach } }: Solid): number {
   return Math.min(from[2], to[2]) - reach;
 }
 
-/** Depth of a solid's front at (x, y), `Infinity` beside it. */
-export type DepthAt = (x: number, y: number) => number;
-
-/** Prepares the search of a solid's front: only what changes from pixel to pixel is left to do. */
-export function depthFunction(solid: Solid): DepthAt {
-  return solid.kind === "box" ? boxDepth(solid) : capsuleDepth(solid);
+/** What is in front, sample by sample. */
+export interface FrontMaps {
+  /** Distance into the picture, `Infinity` where there is nothing. */
+  readonly depth: Float32Array;
+  /** Index of the solid. */
+  readonly front: Int16Array;
 }
 
 /**
- * The line of sight is o + t·d in the solid's space, d the same everywhere. The hull's side is the cone
- * a²(x² + z²) = (r0 − b·y)² with b = (r0 − r1)/height and a² = 1 − b²; it holds where k = a·y − b·√(x² + z²) lies in
- * [0, a·height], the spheres hold beyond (the regions of the signed distance of a round cone, I. Quilez).
+ * Puts a solid into samples `first` … `last` of the maps wherever it is in front. They lie in one row: the first at
+ * (x, y), each `step` pixels to the right of the one before.
  */
-function capsuleDepth({ origin, toLocal, height, r0, r1, open }: Solid): DepthAt {
-  const [row0, row1, row2] = toLocal;
-  const [ox, oy, oz] = origin;
-  const [dx, dy, dz] = [row0[2], row1[2], row2[2]];
-  const b = height > 0 ? (r0 - r1) / height : 0;
+export type FillRow = (first: number, last: number, x: number, y: number, step: number) => void;
+
+/** Prepares the search of a solid's front: only what changes from sample to sample is left to do. */
+export function rowFiller(solid: Solid, index: number, maps: FrontMaps): FillRow {
+  if (solid.kind === "box") return boxFiller(solid, index, maps);
+  return solid.height > 0 ? capsuleFiller(solid, index, maps) : ballFiller(solid, index, maps);
+}
+
+/** The first of two points where the line of sight o + t·d in the solid's space, d the same everywhere, meets the ball. */
+function ballFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
+  const { toLocal, r0 } = solid;
+  const [[stepX, , dx], [stepY, , dy], [stepZ, , dz]] = toLocal;
+  const nearest = nearestDepth(solid);
+  const square = dx * dx + dy * dy + dz * dz;
+  const r2 = r0 * r0;
+  return (first, last, x, y, step) => {
+    let [lx, ly, lz] = toSolid(solid, x, y);
+    const [sx, sy, sz] = [stepX * step, stepY * step, stepZ * step];
+    for (let at = first; at <= last; at++, lx += sx, ly += sy, lz += sz) {
+      if (depth[at]! <= nearest) continue;
+      const half = lx * dx + ly * dy + lz * dz;
+      const root = half * half - square * (lx * lx + ly * ly + lz * lz - r2);
+      if (root < 0) continue;
+      const t = (-half - Math.sqrt(root)) / square;
+      if (t >= depth[at]!) continue;
+      depth[at] = t;
+      front[at] = index;
+    }
+  };
+}
+
+/**
+ * The hull's side is the cone a²(x² + z²) = (r0 − b·y)² with b = (r0 − r1)/height and a² = 1 − b²; it holds where
+ * k = a·y − b·√(x² + z²) lies in [0, a·height], the spheres hold beyond (the regions of the signed distance of a round
+ * cone, I. Quilez).
+ */
+function capsuleFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
+  const { toLocal, height, r0, r1, open } = solid;
+  const [[stepX, , dx], [stepY, , dy], [stepZ, , dz]] = toLocal;
+  const nearest = nearestDepth(solid);
+  const b = (r0 - r1) / height;
   const a2 = 1 - b * b;
   const a = Math.sqrt(a2);
-  const coneA = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
-  const ballA = dx * dx + dy * dy + dz * dz;
-
-  return (x, y) => {
-    const px = x - ox;
-    const py = y - oy;
-    const lx = row0[0] * px + row0[1] * py - row0[2] * oz;
-    const ly = row1[0] * px + row1[1] * py - row1[2] * oz;
-    const lz = row2[0] * px + row2[1] * py - row2[2] * oz;
-    if (height > 0 && Math.abs(coneA) > 1e-12) {
-      const m = r0 - b * ly;
-      const half = a2 * (lx * dx + lz * dz) + m * b * dy;
-      const root = half * half - coneA * (a2 * (lx * lx + lz * lz) - m * m);
-      if (root >= 0) {
-        const t = (-half - Math.sqrt(root)) / coneA;
-        const at = ly + t * dy;
-        const along = (at - b * r0) / a; // k, with √(x² + z²) = (r0 − b·y)/a put in
-        if (r0 - b * at > 0 && along >= 0 && (open ? at <= height : along <= a * height)) return t;
+  const cone = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
+  const hasSide = Math.abs(cone) > 1e-12;
+  const end = open ? height : a * height;
+  const square = dx * dx + dy * dy + dz * dz;
+  const [r02, r12] = [r0 * r0, r1 * r1];
+  return (first, last, x, y, step) => {
+    let [lx, ly, lz] = toSolid(solid, x, y);
+    const [sx, sy, sz] = [stepX * step, stepY * step, stepZ * step];
+    for (let at = first; at <= last; at++, lx += sx, ly += sy, lz += sz) {
+      const before = depth[at]!;
+      if (before <= nearest) continue;
+      let t = Number.POSITIVE_INFINITY;
+      const across = lx * dx + lz * dz;
+      const away = lx * lx + lz * lz;
+      let side = false;
+      if (hasSide) {
+        const m = r0 - b * ly;
+        const half = a2 * across + m * b * dy;
+        const root = half * half - cone * (a2 * away - m * m);
+        if (root >= 0) {
+          const meets = (-half - Math.sqrt(root)) / cone;
+          const height = ly + meets * dy;
+          const along = (height - b * r0) / a; // k, with √(x² + z²) = (r0 − b·y)/a put in
+          side = r0 - b * height > 0 && along >= 0 && (open ? height : along) <= end;
+          if (side) t = meets;
+        }
       }
+      if (!side) {
+        const half = across + ly * dy;
+        const root = half * half - square * (away + ly * ly - r02);
+        if (root >= 0) t = (-half - Math.sqrt(root)) / square;
+        if (!open) {
+          const oy = ly - height;
+          const otherHalf = across + oy * dy;
+          const otherRoot = otherHalf * otherHalf - square * (away + oy * oy - r12);
+          if (otherRoot >= 0) t = Math.min(t, (-otherHalf - Math.sqrt(otherRoot)) / square);
+        }
+      }
+      if (t >= before) continue;
+      depth[at] = t;
+      front[at] = index;
     }
-    const first = ball(lx, ly, lz, r0);
-    if (height === 0 || open) return first;
-    return Math.min(first, ball(lx, ly - height, lz, r1));
   };
-
-  function ball(lx: number, ly: number, lz: number, r: number): number {
-    const half = lx * dx + ly * dy + lz * dz;
-    const root = half * half - ballA * (lx * lx + ly * ly + lz * lz - r * r);
-    return root < 0 ? Number.POSITIVE_INFINITY : (-half - Math.sqrt(root)) / ballA;
-  }
 }
 
 /** Where the line of sight enters the last of the three pairs of planes, if before it leaves the first. */
-function boxDepth({ origin, toLocal }: Solid): DepthAt {
-  return (x, y) => {
-    let enter = Number.NEGATIVE_INFINITY;
-    let leave = Number.POSITIVE_INFINITY;
-    for (const row of toLocal) {
-      const from = row[0] * (x - origin[0]) + row[1] * (y - origin[1]) - row[2] * origin[2];
-      const step = Math.abs(row[2]) > 1e-9 ? row[2] : 1e-9;
-      const t0 = (-1 - from) / step;
-      const t1 = (1 - from) / step;
-      enter = Math.max(enter, Math.min(t0, t1));
-      leave = Math.min(leave, Math.max(t0, t1));
+function boxFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
+  const { toLocal } = solid;
+  // Planes that the line of sight runs along are met far away.
+  const inverse = toLocal.map((row) => 1 / (Math.abs(row[2]) > 1e-9 ? row[2] : 1e-9)) as [number, number, number];
+  const [ix, iy, iz] = inverse;
+  const [hx, hy, hz] = inverse.map(Math.abs) as [number, number, number];
+  return (first, last, x, y, step) => {
+    const [lx, ly, lz] = toSolid(solid, x, y);
+    // Middle between the planes of a pair, and half the way between them, along the line of sight.
+    let [mx, my, mz] = [-lx * ix, -ly * iy, -lz * iz];
+    const [sx, sy, sz] = [
+      -toLocal[0][0] * step * ix,
+      -toLocal[1][0] * step * iy,
+      -toLocal[2][0] * step * iz,
+    ];
+    for (let at = first; at <= last; at++, mx += sx, my += sy, mz += sz) {
+      const enter = Math.max(mx - hx, my - hy, mz - hz);
+      if (enter >= depth[at]! || enter > Math.min(mx + hx, my + hy, mz + hz)) continue;
+      depth[at] = enter;
+      front[at] = index;
     }
-    return enter <= leave ? enter : Number.POSITIVE_INFINITY;
   };
+}
+
+/** The point (x, y, 0) of the picture's space in the solid's. */
+function toSolid({ origin, toLocal: [m0, m1, m2] }: Solid, x: number, y: number): Vec3 {
+  const px = x - origin[0];
+  const py = y - origin[1];
+  const pz = -origin[2];
+  return [
+    m0[0] * px + m0[1] * py + m0[2] * pz,
+    m1[0] * px + m1[1] * py + m1[2] * pz,
+    m2[0] * px + m2[1] * py + m2[2] * pz,
+  ];
 }
 
 /** Unit vector out of the surface at a point of the picture's space, into `out`. No arrays are made: it runs per sample. */

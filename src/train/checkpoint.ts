@@ -46,6 +46,8 @@ const schema = z.strictObject({
   batches: count,
   collected: count,
   best: z.strictObject({ metric: z.string(), value: z.number(), epoch: count, steps: count }).nullable(),
+  /** Records of steps and validations in the log. */
+  records: count,
   /** Batches whose figures the log does not have yet. */
   pending: z.array(batchFigures).max(MOST_PENDING),
 });

@@ -41,10 +41,7 @@ export interface PoseTraining {
   /** Share of a batch's keypoints whose heatmap peaks near the target, from what the loss reports. */
   accuracy(report: Readonly<Record<string, Tensor>>): number | undefined;
   /** Metrics of the weights on the recipe's validation data; `undefined` without such data. */
-  validate(
-    weights: ReadonlyMap<string, Tensor>,
-    options: ValidationOptions,
-  ): Promise<Validation | undefined>;
+  validate(weights: ReadonlyMap<string, Tensor>, options: ValidationOptions): Promise<Validation | undefined>;
   /** The first samples of an epoch as the network sees them, drawn with their targets. */
   sampleGallery(epoch: number): Promise<GalleryItem[]>;
 }
@@ -128,7 +125,8 @@ export async function openPoseTraining(
     loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs["heatmaps"]!, feeds),
     accuracy: (report) => batchAccuracy(report, keypoints, [cellsX, cellsY]),
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
-    sampleGallery: (epoch) => drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
+    sampleGallery: (epoch) =>
+      drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
   };
 }
 
@@ -167,7 +165,8 @@ async function initialModel(
         "keypoints. With initialize.strict=false they start anew.",
     );
   }
-  if (fresh !== "") onLog(`the head of ${from} is of another kind or number of keypoints: ${fresh} start anew`);
+  if (fresh !== "")
+    onLog(`the head of ${from} is of another kind or number of keypoints: ${fresh} start anew`);
   if (report.ignored.length > 0) {
     const reasons = [...new Set(report.ignored.map(({ reason }) => reason))].join(", ");
     onLog(`${report.ignored.length} weights of ${from} were left out (${reasons})`);

@@ -11,6 +11,8 @@ import { openEventFile } from "../report/tensorboard.ts";
 
 /** The logs of a run. */
 export interface RunLog extends AsyncDisposable {
+  /** Records of steps and validations so far, those of the run before a resumption included. */
+  readonly records: number;
   step(record: Omit<StepRecord, "kind">): void;
   validation(record: Omit<ValidationRecord, "kind">): void;
   /** Something to know, in a sentence. */
@@ -24,15 +26,26 @@ const DRAWN = ["loss", "learningRate", "imagesPerSecond", "waitShare", "gradient
 
 /**
  * Opens the logs in a run's folder.
- * @param resumeAt step from which a resumed run goes on
+ * @param resumed step and number of records from which a resumed run goes on
  * @throws HRNetError as `openMetricsLog` and `openEventFile`
  */
-export async function openRunLog(folder: string, resumeAt?: number): Promise<RunLog> {
-  const options = resumeAt === undefined ? {} : { resumeAt };
-  const metrics = await openMetricsLog(join(folder, METRICS_FILE), options);
-  const events = await openEventFile(folder, options);
+export async function openRunLog(
+  folder: string,
+  resumed?: { readonly steps: number; readonly records: number },
+): Promise<RunLog> {
+  const at = resumed && { resumeAt: resumed.steps };
+  const metrics = await openMetricsLog(join(folder, METRICS_FILE), {
+    ...at,
+    ...(resumed && { resumeRecords: resumed.records }),
+  });
+  const events = await openEventFile(folder, { ...at });
+  let records = resumed?.records ?? 0;
   return {
+    get records() {
+      return records;
+    },
     step(record) {
+      records++;
       metrics.append({ kind: "step", ...record });
       const values = DRAWN.flatMap((name) => {
         const value = record[name];
@@ -41,6 +54,7 @@ export async function openRunLog(folder: string, resumeAt?: number): Promise<Run
       events.scalars(record.step, Object.fromEntries(values));
     },
     validation(record) {
+      records++;
       metrics.append({ kind: "validation", ...record });
       const values = Object.entries(record.metrics).map(([name, value]) => [`validation/${name}`, value]);
       events.scalars(record.step, Object.fromEntries(values));

@@ -53,7 +53,7 @@ export async function writeRunReport(folder: string, input: RunReportInput): Pro
     figures: figuresOf(input, records),
     facts: factsOf(input, records),
     notes: notesOf(records),
-    series: trainingSeries(records),
+    series: trainingSeries(records, validation ? { metrics: validation.headline } : {}),
     galleries: [
       {
         title: "Input samples",
@@ -67,7 +67,11 @@ export async function writeRunReport(folder: string, input: RunReportInput): Pro
           "right; white lines lead from each prediction to where it should be.",
         items: pictures?.chosen ?? [],
       },
-      { title: "Worst cases", note: "Persons that were found worst, drawn alike.", items: pictures?.worst ?? [] },
+      {
+        title: "Worst cases",
+        note: "Persons that were found worst, drawn alike.",
+        items: pictures?.worst ?? [],
+      },
     ],
     tables: validation?.tables ?? [],
     recipe,
@@ -124,7 +128,10 @@ function factsOf(
     ["multiply-adds per picture", `${(countMacs(single.graph) / 1e9).toPrecision(3)} G`],
     ["input", `${height}×${width}, ${description.skeleton!.keypoints.length} keypoints`],
     ["samples in an epoch", data.samples.toLocaleString("en")],
-    ["batches in an epoch", `${data.batches} of ${batchSize}${accumulate > 1 ? `, ${accumulate} to a step` : ""}`],
+    [
+      "batches in an epoch",
+      `${data.batches} of ${batchSize}${accumulate > 1 ? `, ${accumulate} to a step` : ""}`,
+    ],
     ["seed", String(recipe.seed)],
     ["device", device === "cpu" ? `cpu, ${threads} threads` : device],
     ["images/s of late", speeds.length === 0 ? "–" : (speeds[speeds.length >> 1] as number).toPrecision(3)],

@@ -10,7 +10,6 @@ import type { Model } from "../model-file/import-checkpoint.ts";
 import { saveModel } from "../model-file/load-model.ts";
 import { toOnnx } from "../model-file/onnx-model.ts";
 import { groupParameters } from "../recipe/parameter-groups.ts";
-import { parseRecipe } from "../recipe/read-recipe.ts";
 import { learningRateAt } from "../recipe/schedule.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { REPORT_FILE } from "../report/html-report.ts";
@@ -27,54 +26,14 @@ import {
 import { type BatchRecord, type Position, trainLoop } from "../train/train-loop.ts";
 import { TrainingSession } from "../train/training-session.ts";
 import { openPoseTraining, type PoseTraining } from "./pose-training.ts";
+import { resumedRecipe } from "./resumed-recipe.ts";
 import { keepCheckpoint, openRunFiles, type RunFiles } from "./run-files.ts";
 import { openRunLog, type RunLog } from "./run-log.ts";
+import type { TrainingResult, TrainingRunOptions } from "./run-options.ts";
 import { writeRunReport } from "./run-report.ts";
 import { StepRecords } from "./step-records.ts";
 import { openTeacher, type Teacher } from "./teacher.ts";
-import { type DeviceOptions, figureText, headlineOf, type Validation } from "./training-task.ts";
-
-/** How a recipe is carried out. */
-export interface TrainingRunOptions extends Omit<DeviceOptions, "device"> {
-  /** Folder of the run. */
-  readonly out: string;
-  /** Default `cpu`. `auto`: WebGPU where there is a GPU on which the step opens, else the CPU; what and why goes to `onLog`. */
-  readonly device?: Device | "auto";
-  /** Go on with the run that is there; its own recipe counts, but for {@link MAY_CHANGE}. */
-  readonly resume?: boolean;
-  readonly onLog?: (line: string) => void;
-  readonly onProgress?: (progress: TrainingProgress) => void;
-}
-
-/** Where a run stands. */
-export interface TrainingProgress {
-  /** From 1. */
-  readonly epoch: number;
-  readonly epochs: number;
-  /** Batches done in this epoch, and of it. */
-  readonly batch: number;
-  readonly batches: number;
-  /** Optimizer steps done. */
-  readonly step: number;
-  /** Mean over the batches of late. */
-  readonly loss: number;
-  readonly learningRate: number;
-  /** Of the batches of late. */
-  readonly imagesPerSecond: number;
-  /** Pictures done of those of a validation, while there is one. */
-  readonly validation?: { readonly done: number; readonly total: number };
-}
-
-/** How a run ended. */
-export interface TrainingResult {
-  readonly folder: string;
-  readonly finished: boolean;
-  readonly epochs: number;
-  readonly steps: number;
-  readonly best: RunState["best"];
-  readonly files: Readonly<Record<"last" | "report", string>> &
-    Partial<Readonly<Record<"best" | "onnx", string>>>;
-}
+import { figureText, headlineOf, type Validation } from "./training-task.ts";
 
 /**
  * Carries out a recipe.
@@ -99,27 +58,6 @@ export async function runTraining(given: Recipe, options: TrainingRunOptions): P
   });
   const run = new TrainingRun(training, files, checkpoint, options);
   return run.carryOut(notes);
-}
-
-/** What may be otherwise in a resumed run: how long it is, and what changes no number. */
-const MAY_CHANGE: readonly string[] = ["epochs", "workers"];
-
-/** The recipe of a checkpoint with what may change. */
-function resumedRecipe({ run }: TrainingCheckpoint, given: Recipe, onLog: (line: string) => void): Recipe {
-  const recipe = parseRecipe(run.recipe, "The recipe in the checkpoint");
-  const changed = (Object.keys(given) as (keyof Recipe)[]).filter(
-    (key) => !MAY_CHANGE.includes(key) && JSON.stringify(given[key]) !== JSON.stringify(recipe[key]),
-  );
-  if (changed.length > 0) {
-    throw new HRNetError(
-      "usage",
-      `The run was begun with another ${changed.join(", ")}. A resumed run goes on with its own recipe, of which only ` +
-        `${MAY_CHANGE.join(" and ")} may change; begin a new run in another folder, with initialize.from naming the old run's ` +
-        "checkpoint.",
-    );
-  }
-  if (given.epochs !== recipe.epochs) onLog(`epochs: ${recipe.epochs} before, ${given.epochs} now`);
-  return { ...recipe, epochs: given.epochs, workers: given.workers };
 }
 
 /** Weight of a batch in the running mean that the terminal shows. */
@@ -175,7 +113,6 @@ class TrainingRun {
     const { onLog = () => {} } = this.#options;
     const recipe = this.#recipe;
     const { run } = this.#checkpoint ?? {};
-    const problems: string[] = [];
     let log: RunLog | undefined;
     await using loader = await openBatchLoader({
       ...this.#training.samples,
@@ -184,7 +121,6 @@ class TrainingRun {
       workers: recipe.workers ?? Math.max(1, Math.min(4, availableCpus() - 1)),
       shuffle: true,
       onProblem: (line) => {
-        problems.push(line);
         log?.event(line, this.#steps);
         onLog(line);
       },
@@ -194,15 +130,14 @@ class TrainingRun {
     await using teacher = recipe.teacher && (await this.#openTeacher(recipe.teacher.model, session.device));
     // Only now does a run begin: what is wrong with a recipe has been said.
     await writeFileAtomic(this.#files.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
-    await using opened = await openRunLog(this.#files.folder, run?.steps);
+    await using opened = await openRunLog(this.#files.folder, run);
     log = opened;
     if (!run) for (const note of notes) log.event(note);
     else log.event(`resumed in epoch ${run.epoch + 1} after batch ${run.batch}`, run.steps);
-    const work: Workshop = { session, log, loader, samples: [] };
+    let work: Workshop = { session, log, loader, samples: [] };
     try {
-      const samples = await this.#training.sampleGallery(run?.epoch ?? 0);
-      const end = await this.#train({ ...work, samples }, teacher ?? undefined);
-      return end;
+      work = { ...work, samples: await this.#training.sampleGallery(run?.epoch ?? 0) };
+      return await this.#train(work, teacher ?? undefined);
     } catch (error) {
       log.event(`failed: ${messageOf(error)}`, this.#steps);
       await log.flush().catch(() => {}); // the first error is the one to tell
@@ -450,6 +385,7 @@ class TrainingRun {
         ...next,
         ...session.counts,
         best: this.#best,
+        records: log.records,
         pending: [...pending],
       },
       metadata: { format: "pt", [METADATA_KEY]: formatDescription(this.#training.description) },

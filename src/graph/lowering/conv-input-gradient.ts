@@ -1,12 +1,23 @@
 // The gradient of a convolution with respect to its input.
 
+import { tensor } from "../../tensor/tensor.ts";
 import { type Attributes, emitOne, intsOf, numberOf } from "../operator.ts";
 import { blockedConv, isPlain } from "../ops/blocked.ts";
 import { Conv, ConvTranspose } from "../ops/conv.ts";
-import { gather, reshape, transpose } from "../ops/shape.ts";
-import type { Value } from "../value.ts";
+import { fusedMatMul, matMul } from "../ops/linear.ts";
+import { reshape, transpose } from "../ops/shape.ts";
+import { constant, type Value } from "../value.ts";
 import { blockedMirroredWeight, fitsBlocks } from "./blocked-weights.ts";
+import { isPointwise } from "./conv-forward.ts";
+import { depthwiseConv, fitsDepthwise } from "./depthwise.ts";
 import type { LoweringRule } from "./target.ts";
+
+/** The matrix that reverses the order of `taps` columns: a product with it is faster than slicing backwards. */
+function reversal(taps: number): Value {
+  const matrix = tensor("float32", [taps, taps]);
+  for (let tap = 0; tap < taps; tap++) matrix.data[tap * taps + taps - 1 - tap] = 1;
+  return constant(matrix);
+}
 
 /**
  * The weight of the convolution that undoes a stride-1 convolution with `weight` (O×C/g×k×k): taps in reverse order, input and
@@ -15,16 +26,23 @@ import type { LoweringRule } from "./target.ts";
 function mirrored(weight: Value, group: number): Value {
   const [out, inputs, kh, kw] = weight.shape as [number, number, number, number];
   const taps = kh * kw;
-  let result = weight;
-  if (taps > 1) {
-    const reversed = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
-    result = gather(reshape(result, [out, inputs, taps]), reversed, 2);
-  }
-  if (inputs > 1 || out !== group) {
-    const grouped = reshape(result, [group, out / group, inputs, taps]);
-    result = transpose(grouped, [0, 2, 1, 3]);
-  }
+  let result = reshape(weight, group === 1 ? [out, inputs, taps] : [group, out / group, inputs, taps]);
+  if (inputs > 1 || out !== group) result = transpose(result, group === 1 ? [1, 0, 2] : [0, 2, 1, 3]);
+  if (taps > 1) result = matMul(result, reversal(taps));
   return reshape(result, [group * inputs, out / group, kh, kw]);
+}
+
+/** weightᵀ (C×O) · dy (N×O×H×W) → N×C×H×W. */
+function pointwise(dy: Value, weight: Value, name: string): Value {
+  const [samples, out, height, width] = dy.shape as [number, number, number, number];
+  const channels = weight.shape[1] as number;
+  const product = fusedMatMul(
+    reshape(weight, [out, channels]),
+    reshape(dy, [samples, out, height * width]),
+    { transA: true },
+    name,
+  );
+  return reshape(product, [samples, channels, height, width]);
 }
 
 /** Stride 1, pads no wider than the kernel: an ordinary convolution, fast everywhere. Else the transposed one. */
@@ -43,6 +61,9 @@ export const convInputGradient: LoweringRule = (node, inputs, { target }) => {
       const blocked = blockedMirroredWeight(weight, target.channelBlock);
       return [blockedConv(dy, blocked, mirroredAttributes, node.name)];
     }
+    if (target.kind === "cpu" && fitsDepthwise(dy, weight, attributes, target.channelBlock))
+      return [depthwiseConv(dy, weight, mirroredAttributes, target.channelBlock, true, node.name)];
+    if (target.kind === "cpu" && isPointwise(node, weight)) return [pointwise(dy, weight, node.name)];
     return [emitOne(Conv, [dy, mirrored(weight, group)], mirroredAttributes, node.name)];
   }
   const size = intsOf(node.attributes, "shape", []);

@@ -5,6 +5,7 @@ import { reduceSum } from "../ops/broadcast.ts";
 import { fusedMatMul } from "../ops/linear.ts";
 import { concat, pad, padAxis, reshape, slice, transpose } from "../ops/shape.ts";
 import type { Value } from "../value.ts";
+import { depthwiseWeightGradient, fitsDepthwise } from "./depthwise.ts";
 import type { LoweringRule } from "./target.ts";
 
 /** A convolution's geometry and sizes. */
@@ -59,7 +60,9 @@ const flat = (x: Value): Value => {
 function pointwise(x: Value, dy: Value, { strides, out, perGroup }: Geometry): Value {
   const [, , height, width] = dy.shape as [number, number, number, number];
   const met = span(span(x, 2, 0, height, strides[0]!), 3, 0, width, strides[1]!);
-  return reshape(correlate(flat(dy), flat(met)), [out, perGroup, 1, 1]);
+  const [a, b] = [flat(dy), flat(met)];
+  const products = out >= perGroup ? correlate(a, b) : transpose(correlate(b, a), [1, 0]); // O×C
+  return reshape(products, [out, perGroup, 1, 1]);
 }
 
 /** `count` positions along `axis` from `start` on; x itself when that is all of it. */
@@ -140,12 +143,19 @@ function keepsSize({ kernel, strides, dilations, pads }: Geometry): boolean {
 }
 
 /** Σ over samples and pixels of dy × the pixels that each tap meets, as matrix products. */
-export const convWeightGradient: LoweringRule = (node, inputs) => {
+export const convWeightGradient: LoweringRule = (node, inputs, { target }) => {
   const [x, dy] = inputs as readonly [Value, Value];
   const geometry = geometryOf(node.attributes);
   const { kernel, group, pads } = geometry;
   if (kernel.join() === "1,1" && group === 1 && pads.every((size) => size === 0))
     return [pointwise(x, dy, geometry)];
+  if (
+    target.kind === "cpu" &&
+    fitsDepthwise(x, { shape: intsOf(node.attributes, "shape", []) }, node.attributes, target.channelBlock)
+  ) {
+    const blocked = depthwiseWeightGradient(x, dy, node.attributes, kernel);
+    if (blocked) return [blocked];
+  }
   if (!keepsSize(geometry)) return [general(x, dy, geometry)];
   if (group === 1) return [sameSize(x, dy, geometry)];
   const oneEach = geometry.perGroup === 1 && geometry.out === group;

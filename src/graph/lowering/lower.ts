@@ -7,13 +7,16 @@ import { type Operator, TRAINING_DOMAIN } from "../operator.ts";
 import { Conv, ConvInputGradient, ConvWeightGradient } from "../ops/conv.ts";
 import { BatchNormalizationGradient, BatchNormalizationTraining } from "../ops/normalization.ts";
 import { MaxPoolGradient } from "../ops/pool.ts";
-import { WindowSum } from "../ops/resize.ts";
+import { Resize, WindowSum } from "../ops/resize.ts";
+import { Split } from "../ops/shape.ts";
 import { batchNormalizationGradient, batchNormalizationTraining } from "./batch-normalization.ts";
 import { convForward } from "./conv-forward.ts";
 import { convInputGradient } from "./conv-input-gradient.ts";
 import { convWeightGradient } from "./conv-weight-gradient.ts";
 import { maxPoolGradient, windowSum } from "./pooling.ts";
-import type { LoweringContext, LoweringRule, Target } from "./target.ts";
+import { resizeForward } from "./resize.ts";
+import { splitForward } from "./split.ts";
+import type { ForwardRule, LoweringContext, LoweringRule, Target } from "./target.ts";
 
 const RULES: ReadonlyMap<Operator, LoweringRule> = new Map([
   [BatchNormalizationTraining, batchNormalizationTraining],
@@ -22,6 +25,13 @@ const RULES: ReadonlyMap<Operator, LoweringRule> = new Map([
   [ConvWeightGradient, convWeightGradient],
   [MaxPoolGradient, maxPoolGradient],
   [WindowSum, windowSum],
+]);
+
+/** Operators that have a faster form in training; `undefined` leaves them as they are. */
+const FORWARD_RULES: ReadonlyMap<Operator, ForwardRule> = new Map([
+  [Conv, convForward],
+  [Resize, resizeForward],
+  [Split, splitForward],
 ]);
 
 /**
@@ -34,7 +44,8 @@ export function lower(graph: Graph, target: Target): Graph {
   return rewriteGraph(graph, (node, inputs) => {
     const rule = RULES.get(node.operator);
     if (rule) return rule(node, inputs, context);
-    if (node.operator === Conv) return convForward(node, inputs, context);
+    const forward = FORWARD_RULES.get(node.operator);
+    if (forward) return forward(node, inputs, context);
     if (node.operator.domain === TRAINING_DOMAIN)
       throw new HRNetError("invalid-config", `Nothing lowers ${node.operator.type}.`);
     return undefined;

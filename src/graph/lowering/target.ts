@@ -22,3 +22,10 @@ export interface LoweringContext {
 
 /** The outputs that take a node's place; `inputs` are its inputs as they have become. */
 export type LoweringRule = (node: Node, inputs: Inputs, context: LoweringContext) => readonly Value[];
+
+/** The outputs that take a node's place where the target has something faster, else `undefined`. */
+export type ForwardRule = (
+  node: Node,
+  inputs: Inputs,
+  context: LoweringContext,
+) => readonly Value[] | undefined;

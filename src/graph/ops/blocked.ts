@@ -28,12 +28,27 @@ export const ReorderOutput = defineOperator({
   },
 });
 
+/** Conv's rules without its gradient: these operators appear once gradients have been taken. */
+const { gradient: _, ...ConvRules } = Conv;
+
 /** Conv of blocked maps, with a weight in the order O/b×C/b×kh×kw×b×b (input channel before output channel), written O×C×kh×kw. */
-export const BlockedConv = defineOperator({ ...Conv, type: "Conv", domain: BLOCKED_DOMAIN });
+export const BlockedConv = defineOperator({ ...ConvRules, type: "Conv", domain: BLOCKED_DOMAIN });
+
+/** Nearest-neighbour enlargement of blocked maps by whole `scales`, one for each axis. */
+export const BlockedUpsample = defineOperator({
+  type: "Upsample",
+  domain: BLOCKED_DOMAIN,
+  attributeKinds: { scales: "ints", mode: "string" },
+  infer(inputs, attributes) {
+    const scales = intsOf(attributes, "scales", [1, 1, 1, 1]);
+    const shape = inputs[0]!.shape.map((size, axis) => (size as number) * scales[axis]!);
+    return [{ dtype: inputs[0]!.dtype, shape }];
+  },
+});
 
 /** Conv plus `Z` (input 3), then `activation`; inputs X, W, B, Z as for Conv. */
 export const FusedConv = defineOperator({
-  ...Conv,
+  ...ConvRules,
   type: "FusedConv",
   domain: "com.microsoft",
   attributeKinds: { ...Conv.attributeKinds, activation: "string" },

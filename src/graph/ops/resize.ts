@@ -5,6 +5,7 @@ import { axisOf, defineOperator, emitOne, intsOf, shapeError, TRAINING_DOMAIN } 
 import { constant, type Dim, type Node, type Value } from "../value.ts";
 import { knownShape } from "./broadcast.ts";
 import { matMul } from "./linear.ts";
+import { transpose } from "./shape.ts";
 
 /** ONNX Resize with `scales` (input 2, all axes) or `sizes` (input 3, the axes of attribute `axes`). */
 export const Resize = defineOperator({
@@ -43,17 +44,12 @@ export const Resize = defineOperator({
     return [{ dtype: x.dtype, shape }];
   },
   gradient({ node, gradients: [dy] }) {
-    const x = node.inputs[0]!;
-    const [, , height, width] = knownShape("Resize", x) as [number, number, number, number];
     const factors = nearestFactors(node);
     if (factors) return [emitOne(WindowSum, [dy], { window: factors }, node.name)];
-    if (node.attributes["mode"] !== "linear")
+    const matrices = bilinearMatrices(node);
+    if (!matrices)
       throw shapeError("Resize", node.inputs, "has a gradient for whole factors or bilinear only");
-    const alignCorners = node.attributes["coordinate_transformation_mode"] === "align_corners";
-    const [, , tall, wide] = dy!.shape as [number, number, number, number];
-    const rows = constant(transposed(interpolation(height, tall, alignCorners))); // h×H
-    const columns = constant(interpolation(width, wide, alignCorners)); // W×w
-    return [matMul(rows, matMul(dy!, columns))]; // N×C×h×w
+    return [matMul(transpose(matrices.rows, [1, 0]), matMul(dy!, transpose(matrices.columns, [1, 0])))];
   },
 });
 
@@ -86,14 +82,17 @@ function interpolation(from: number, to: number, alignCorners: boolean): Tensor<
   return matrix;
 }
 
-/** A matrix with rows and columns exchanged. */
-function transposed(matrix: Tensor<"float32">): Tensor<"float32"> {
-  const [rows, columns] = matrix.shape as [number, number];
-  const result = tensor("float32", [columns, rows]);
-  matrix.data.forEach((value, i) => {
-    result.data[(i % columns) * rows + Math.floor(i / columns)] = value;
-  });
-  return result;
+/**
+ * A bilinear resize of N×C×h×w as products: rows (H×h) · x · columns (w×W); `undefined` for any other node.
+ */
+export function bilinearMatrices(node: Node): { readonly rows: Value; readonly columns: Value } | undefined {
+  if (node.operator !== Resize || node.attributes["mode"] !== "linear") return undefined;
+  const [, , height, width] = knownShape("Resize", node.inputs[0]!) as [number, number, number, number];
+  const [, , tall, wide] = node.outputs[0]!.shape as [number, number, number, number];
+  const alignCorners = node.attributes["coordinate_transformation_mode"] === "align_corners";
+  const rows = constant(interpolation(height, tall, alignCorners));
+  const columns = constant(interpolation(width, wide, alignCorners));
+  return { rows, columns: transpose(columns, [1, 0]) };
 }
 
 /**
