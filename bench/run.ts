@@ -8,12 +8,14 @@ import { forwardRows } from "./forward.ts";
 import type { Group, Row } from "./measure.ts";
 import { SIZE } from "./networks.ts";
 import { torchRows } from "./torch-peer.ts";
+import { trainingRows } from "./training.ts";
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "10" },
+    only: { type: "string", multiple: true, default: [] },
   },
 });
 const threads = Number(options.threads);
@@ -22,12 +24,23 @@ if (![threads, rounds].every((count) => Number.isInteger(count) && count >= 1)) 
   throw new Error("--threads and --rounds must be whole numbers from 1 on.");
 }
 
-/** Every group of rows, in the order of the table. */
-const groups: readonly (() => Promise<Group>)[] = [
-  () => torchRows(threads, rounds),
-  () => forwardRows(threads === 1 ? [1] : [threads, 1], rounds),
-  () => commandRows(threads, rounds),
-];
+/** A step takes seconds: fewer turns do. */
+const trainingRounds = Math.max(3, Math.ceil(rounds / 2));
+
+/** Every group of rows, by the name that `--only` takes (more than once for several), in the order of the table. */
+const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
+  torch: () => torchRows(threads, rounds),
+  forward: () => forwardRows(threads === 1 ? [1] : [threads, 1], rounds),
+  training: () => trainingRows(threads, trainingRounds),
+  command: () => commandRows(threads, rounds),
+};
+const unknown = options.only.find((name) => !Object.hasOwn(GROUPS, name));
+if (unknown !== undefined) {
+  throw new Error(`--only was given as ${unknown}; the groups are ${Object.keys(GROUPS).join(", ")}.`);
+}
+const groups = Object.entries(GROUPS).filter(
+  ([name]) => options.only.length === 0 || options.only.includes(name),
+);
 
 const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
 const machine = {
@@ -42,8 +55,8 @@ const machine = {
 
 const rows: Row[] = [];
 const notes: string[] = [];
-for (const group of groups) {
-  const result = await group();
+for (const [, run] of groups) {
+  const result = await run();
   rows.push(...result.rows);
   notes.push(...result.notes);
 }

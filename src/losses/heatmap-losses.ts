@@ -94,7 +94,7 @@ export function combinedTargetMse(batch: HeatmapBatch): Value {
 }
 
 /**
- * Where each heatmap is highest: `index` of the first maximum among its cells (int64 N×K) and its `height` (N×K).
+ * Where each heatmap is highest: `index` of the first maximum among its cells (int64 N×K×1) and its `height` (N×K×1).
  * @param maps N×K·c×h×w; of c channels for each keypoint the first counts
  */
 export function peaksOf(maps: Value, channelsPerKeypoint: number): { index: Value; height: Value } {
@@ -103,8 +103,5 @@ export function peaksOf(maps: Value, channelsPerKeypoint: number): { index: Valu
   const grouped = reshape(maps, [samples, keypoints, channelsPerKeypoint, height * width]);
   const first = channelsPerKeypoint === 1 ? grouped : slice(grouped, 2, 0, 1);
   const { values, indices } = topK(reshape(first, [samples, keypoints, height * width]), 1, 2);
-  return {
-    index: reshape(indices, [samples, keypoints]),
-    height: reshape(values, [samples, keypoints]),
-  };
+  return { index: indices, height: values };
 }

@@ -58,24 +58,23 @@ const GRAIN = Float32Array.from({ length: 4096 }, normalRandom(uniformRandom(1))
 
 /** The mean with the neighbours, weighted 1 2 1 each way. */
 function blur({ width, height, data }: RgbImage): void {
-  const pass = (
-    step: number,
-    last: number,
-    index: (line: number, i: number) => number,
-    lines: number,
-  ): void => {
-    for (let line = 0; line < lines; line++) {
+  const stride = 3 * width;
+  // Along the rows from the left, then along the columns from the top: `before` is what a value was before its turn.
+  for (let y = 0; y < height; y++) {
+    const start = y * stride;
+    const before = [data[start]!, data[start + 1]!, data[start + 2]!];
+    for (let at = start; at < start + stride - 3; at += 3) {
       for (let c = 0; c < 3; c++) {
-        let before = data[index(line, 0) + c]!;
-        for (let i = 0; i < last; i++) {
-          const at = index(line, i) + c;
-          const here = data[at]!;
-          data[at] = (before + 2 * here + data[at + step]! + 2) >> 2;
-          before = here;
-        }
+        const here = data[at + c]!;
+        data[at + c] = (before[c]! + 2 * here + data[at + c + 3]! + 2) >> 2;
+        before[c] = here;
       }
     }
-  };
-  pass(3, width - 1, (row, i) => (row * width + i) * 3, height);
-  pass(3 * width, height - 1, (column, i) => (i * width + column) * 3, width);
+  }
+  const above = data.slice(0, stride);
+  for (let at = 0, i = 0; at < data.length - stride; at++, i = i + 1 < stride ? i + 1 : 0) {
+    const here = data[at]!;
+    data[at] = (above[i]! + 2 * here + data[at + stride]! + 2) >> 2;
+    above[i] = here;
+  }
 }

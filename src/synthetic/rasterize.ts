@@ -8,6 +8,9 @@ import { CLUTTER, nearestDepth, rowFiller, type Solid, spanInRow, surfaceNormal 
 /** Samples per pixel and direction. */
 const FINE = 2;
 
+/** Pixels from a pixel's centre to the centres of its samples, each way. */
+const OFF = 0.5 / FINE;
+
 /** Where the centre of sample `i` lies, in pixels; pixel centres are whole numbers. */
 const positionOf = (i: number): number => (i + 0.5) / FINE - 0.5;
 
@@ -68,54 +71,59 @@ export function shadeSamples(samples: Samples, light: Light, image: RgbImage): v
   const { width, height, front, depth } = samples;
   const columns = width * FINE;
   const { data } = image;
-  const shade = shader(samples.solids, light);
   const sum = new Float64Array(3);
+  const shade = shader(samples.solids, light, sum);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const corner = y * FINE * columns + x * FINE;
+    let corner = y * FINE * columns;
+    for (let x = 0; x < width; x++, corner += FINE) {
+      const below = corner + columns;
       const index = front[corner]!;
-      const covered =
-        Number(index >= 0) +
-        Number(front[corner + 1]! >= 0) +
-        Number(front[corner + columns]! >= 0) +
-        Number(front[corner + columns + 1]! >= 0);
-      if (covered === 0) continue;
-      sum.fill(0);
-      const whole =
-        index === front[corner + 1] &&
-        index === front[corner + columns] &&
-        index === front[corner + columns + 1];
+      const [right, left2, right2] = [front[corner + 1]!, front[below]!, front[below + 1]!];
+      const whole = index === right && index === left2 && index === right2;
+      if (whole && index < 0) continue;
+      sum[0] = 0;
+      sum[1] = 0;
+      sum[2] = 0;
+      let under = 0;
       if (whole) {
-        const z =
-          depth[corner]! + depth[corner + 1]! + depth[corner + columns]! + depth[corner + columns + 1]!;
-        shade(index, x, y, z / 4, 1, sum);
+        const z = depth[corner]! + depth[corner + 1]! + depth[below]! + depth[below + 1]!;
+        shade(index, x, y, z / 4, 1);
       } else {
-        for (let i = 0; i < FINE * FINE; i++) {
-          const column = x * FINE + (i % FINE);
-          const row = y * FINE + (i >> 1);
-          const at = row * columns + column;
-          if (front[at]! >= 0) shade(front[at]!, positionOf(column), positionOf(row), depth[at]!, 0.25, sum);
-        }
+        const [west, east, north, south] = [x - OFF, x + OFF, y - OFF, y + OFF];
+        if (index >= 0) shade(index, west, north, depth[corner]!, 0.25);
+        else under += 0.25;
+        if (right >= 0) shade(right, east, north, depth[corner + 1]!, 0.25);
+        else under += 0.25;
+        if (left2 >= 0) shade(left2, west, south, depth[below]!, 0.25);
+        else under += 0.25;
+        if (right2 >= 0) shade(right2, east, south, depth[below + 1]!, 0.25);
+        else under += 0.25;
       }
       const at = (y * width + x) * 3;
-      const under = 1 - covered / (FINE * FINE);
       for (let c = 0; c < 3; c++) data[at + c] = Math.min(255, data[at + c]! * under + sum[c]! + 0.5);
     }
   }
 }
 
+type Shade = (index: number, x: number, y: number, z: number, weight: number) => void;
+
 /** Adds the light that comes from a point of a solid, times `weight`, to `sum`. */
-function shader(solids: readonly Solid[], { direction, diffuse, ambient }: Light) {
+function shader(solids: readonly Solid[], { direction, diffuse, ambient }: Light, sum: Float64Array): Shade {
   const color = new Float64Array(3);
   const normal = new Float64Array(3);
-  return (index: number, x: number, y: number, z: number, weight: number, sum: Float64Array): void => {
+  const [lightX, lightY, lightZ] = direction;
+  const [red, green, blue] = diffuse;
+  const [dimRed, dimGreen, dimBlue] = ambient;
+  return (index, x, y, z, weight) => {
     const solid = solids[index]!;
     surfaceNormal(solid, x, y, z, normal);
     colorAt(solid.material, x, y, z, color);
-    const facing = normal[0]! * direction[0] + normal[1]! * direction[1] + normal[2]! * direction[2];
+    const facing = normal[0]! * lightX + normal[1]! * lightY + normal[2]! * lightZ;
     const lit = Math.max(0, facing);
     const open = weight * (1 - RIM * (1 + normal[2]!) - UNDER * Math.max(0, normal[1]!));
-    for (let c = 0; c < 3; c++) sum[c] = sum[c]! + color[c]! * (ambient[c]! + diffuse[c]! * lit) * open;
+    sum[0] = sum[0]! + color[0]! * (dimRed + red * lit) * open;
+    sum[1] = sum[1]! + color[1]! * (dimGreen + green * lit) * open;
+    sum[2] = sum[2]! + color[2]! * (dimBlue + blue * lit) * open;
   };
 }
 
@@ -135,60 +143,42 @@ export function pixelOwners({ width, height, solids, front }: Samples): PixelOwn
   const person = new Int16Array(width * height).fill(CLUTTER);
   const part = new Uint8Array(width * height);
   const columns = width * FINE;
-  const samples = FINE * FINE;
-  const persons = new Int16Array(samples);
-  const parts = new Int16Array(samples);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const corner = y * FINE * columns + x * FINE;
-      if (
-        front[corner]! < 0 &&
-        front[corner + 1]! < 0 &&
-        front[corner + columns]! < 0 &&
-        front[corner + columns + 1]! < 0
-      ) {
-        continue;
-      }
-      for (let i = 0; i < samples; i++) {
-        const index = front[corner + (i >> 1) * columns + (i % FINE)]!;
-        persons[i] = index < 0 ? CLUTTER : solids[index]!.person;
-        parts[i] = index < 0 ? 0 : solids[index]!.part;
-      }
-      const at = y * width + x;
-      if (sameEverywhere(persons) && sameEverywhere(parts)) {
-        person[at] = persons[0]!;
-        part[at] = parts[0]!;
-        continue;
-      }
-      const owner = mostFrequent(persons, () => true);
-      person[at] = persons[owner]!;
-      if (persons[owner] !== CLUTTER) {
-        part[at] = parts[mostFrequent(parts, (i) => persons[i] === persons[owner])]!;
-      }
+  // By index into the solids, counted from 1: what is in no solid comes first, as clutter of part 0.
+  const owners = Int32Array.from([CLUTTER, ...solids.map(({ person }) => person)]);
+  const parts = Int32Array.from([0, ...solids.map(({ part }) => part)]);
+  for (let y = 0, at = 0; y < height; y++) {
+    let corner = y * FINE * columns;
+    for (let x = 0; x < width; x++, at++, corner += FINE) {
+      const a = front[corner]! + 1;
+      const b = front[corner + 1]! + 1;
+      const c = front[corner + columns]! + 1;
+      const d = front[corner + columns + 1]! + 1;
+      if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+      const owner = mostFrequent(owners[a]!, owners[b]!, owners[c]!, owners[d]!);
+      person[at] = owner;
+      if (owner === CLUTTER) continue;
+      part[at] = mostFrequent(
+        owners[a] === owner ? parts[a]! : NOBODY,
+        owners[b] === owner ? parts[b]! : NOBODY,
+        owners[c] === owner ? parts[c]! : NOBODY,
+        owners[d] === owner ? parts[d]! : NOBODY,
+      );
     }
   }
   return { person, part };
 }
 
-function sameEverywhere(values: Int16Array): boolean {
-  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
-  return true;
-}
+/** What does not count in {@link mostFrequent}. */
+const NOBODY = -2;
 
-/** Index of the first value that occurs most among those wanted. */
-function mostFrequent(values: Int16Array, wanted: (i: number) => boolean): number {
-  let best = 0;
-  let most = 0;
-  for (let i = 0; i < values.length; i++) {
-    if (!wanted(i)) continue;
-    let count = 0;
-    for (let j = 0; j < values.length; j++) if (wanted(j) && values[j] === values[i]) count++;
-    if (count > most) {
-      most = count;
-      best = i;
-    }
-  }
-  return best;
+/** Of four the one that occurs most, the first of equals. */
+function mostFrequent(a: number, b: number, c: number, d: number): number {
+  if (a === b && a === c && a === d) return a;
+  const ofA = a === NOBODY ? 0 : 1 + Number(b === a) + Number(c === a) + Number(d === a);
+  const ofB = b === NOBODY ? 0 : 1 + Number(a === b) + Number(c === b) + Number(d === b);
+  const ofC = c === NOBODY ? 0 : 1 + Number(a === c) + Number(b === c) + Number(d === c);
+  const most = Math.max(ofA, ofB, ofC, d === NOBODY ? 0 : 1);
+  return most === ofA ? a : most === ofB ? b : most === ofC ? c : d;
 }
 
 /**

@@ -96,8 +96,7 @@ export function syntheticScene(options: SyntheticSceneOptions): SyntheticScene {
   photograph(image, stream(3));
   const owners = pixelOwners(samples);
   const persons = placed.flatMap(({ body }, index) => {
-    const mask = maskOf(owners.person, index);
-    const shape = measure(mask, width);
+    const { mask, ...shape } = measure(owners.person, width, index);
     if (shape.area === 0) return [];
     const keypoints = keypointsOf(body).map(([x, y, z], k) => {
       const outside = x < 0 || y < 0 || x > width - 1 || y > height - 1;
@@ -279,24 +278,24 @@ function randomLight(random: Random): Light {
   };
 }
 
-function maskOf(owners: Int16Array, index: number): Uint8Array {
+/** Mask, area and bounding box of a person. */
+function measure(
+  owners: Int16Array,
+  width: number,
+  index: number,
+): Pick<SyntheticPerson, "area" | "box" | "mask"> {
   const mask = new Uint8Array(owners.length);
-  for (let i = 0; i < mask.length; i++) if (owners[i] === index) mask[i] = 1;
-  return mask;
-}
-
-/** Area and bounding box of a mask. */
-function measure(mask: Uint8Array, width: number): Pick<SyntheticPerson, "area" | "box"> {
   let [area, left, top, right, bottom] = [0, width, Number.POSITIVE_INFINITY, -1, -1];
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i] === 0) continue;
-    const x = i % width;
-    const y = (i - x) / width;
-    area++;
-    left = Math.min(left, x);
-    right = Math.max(right, x);
-    top = Math.min(top, y);
-    bottom = y;
+  for (let start = 0, y = 0; start < owners.length; start += width, y++) {
+    for (let x = 0; x < width; x++) {
+      if (owners[start + x] !== index) continue;
+      mask[start + x] = 1;
+      area++;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
   }
-  return { area, box: [left, top, right - left + 1, bottom - top + 1] };
+  return { mask, area, box: [left, top, right - left + 1, bottom - top + 1] };
 }

@@ -126,8 +126,14 @@ export function box(centre: Vec3, frame: Mat3, halfSides: Vec3, tag: SolidTag): 
 }
 
 function boundsAround(points: readonly Vec3[], reach: number): Solid["bounds"] {
-  const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
-  return [Math.min(...xs) - reach, Math.min(...ys) - reach, Math.max(...xs) + reach, Math.max(...ys) + reach];
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of points) {
+    left = Math.min(left, x);
+    top = Math.min(top, y);
+    right = Math.max(right, x);
+    bottom = Math.max(bottom, y);
+  }
+  return [left - reach, top - reach, right + reach, bottom + reach];
 }
 
 /** First and last column of a row that a solid can touch: near the part of its line that is within reach of the row. */
@@ -202,6 +208,7 @@ function capsuleFiller(solid: Solid, index: number, { depth, front }: FrontMaps)
   const a = Math.sqrt(a2);
   const cone = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
   const hasSide = Math.abs(cone) > 1e-12;
+  const [perCone, perA] = [1 / cone, 1 / a];
   const end = open ? height : a * height;
   const square = dx * dx + dy * dy + dz * dz;
   const [r02, r12] = [r0 * r0, r1 * r1];
@@ -220,10 +227,10 @@ function capsuleFiller(solid: Solid, index: number, { depth, front }: FrontMaps)
         const half = a2 * across + m * b * dy;
         const root = half * half - cone * (a2 * away - m * m);
         if (root >= 0) {
-          const meets = (-half - Math.sqrt(root)) / cone;
-          const height = ly + meets * dy;
-          const along = (height - b * r0) / a; // k, with √(x² + z²) = (r0 − b·y)/a put in
-          side = r0 - b * height > 0 && along >= 0 && (open ? height : along) <= end;
+          const meets = (-half - Math.sqrt(root)) * perCone;
+          const level = ly + meets * dy;
+          const along = (level - b * r0) * perA; // k, with √(x² + z²) = (r0 − b·y)/a put in
+          side = r0 - b * level > 0 && along >= 0 && (open ? level : along) <= end;
           if (side) t = meets;
         }
       }

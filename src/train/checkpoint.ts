@@ -45,6 +45,11 @@ const schema = z.strictObject({
   steps: count,
   batches: count,
   collected: count,
+  lossScale: z
+    .number()
+    .positive()
+    .max(2 ** 30),
+  scaledFor: count,
   best: z.strictObject({ metric: z.string(), value: z.number(), epoch: count, steps: count }).nullable(),
   /** Records of steps and validations in the log. */
   records: count,

@@ -10,6 +10,7 @@ import { reduceSum } from "../graph/ops/broadcast.ts";
 import { add, div, greater, mul, scale, shift, sqrt, sub, where } from "../graph/ops/elementwise.ts";
 import { concat, reshape, split } from "../graph/ops/shape.ts";
 import { foldConstants } from "../graph/passes/fold-constants.ts";
+import { halveConvolutions } from "../graph/passes/half-convolutions.ts";
 import { constant, input as graphInput, type Value } from "../graph/value.ts";
 import type { Network } from "../models/network.ts";
 import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
@@ -64,6 +65,8 @@ export interface StepOptions {
   readonly accumulate?: number;
   /** Keep a moving average of the parameters. */
   readonly ema?: boolean;
+  /** `fp16`: convolutions compute in half precision; parameters, statistics, loss and optimizer stay in single precision. */
+  readonly precision?: "fp32" | "fp16";
   readonly target: Target;
 }
 
@@ -147,7 +150,9 @@ function parameterVectors({ network, groups }: StepOptions): { vector: Vector; g
 export function buildStep(options: StepOptions): StepGraph {
   const { network, optimizer, accumulate = 1 } = options;
   const [source] = network.graph.inputs;
-  const image = graphInput("image", options.normalization ? "uint8" : "float32", source!.shape);
+  // GPU providers have no 8-bit numbers: there, pixels are fed as floats.
+  const pixels = options.target.kind === "cpu" ? "uint8" : "float32";
+  const image = graphInput("image", options.normalization ? pixels : "float32", source!.shape);
   const scalars = new Map(SCALARS.map((name) => [name, graphInput(name, "float32", [])]));
   const scalar = (name: (typeof SCALARS)[number]): Value => scalars.get(name)!;
 
@@ -167,7 +172,8 @@ export function buildStep(options: StepOptions): StepGraph {
     return { ...entry, index, value, parts: unpacked(value, entry.vector) };
   });
   const parts = new Map(trained.flatMap((entry) => [...entry.parts]));
-  const form = trainingForm(network.graph, options.frozenBatchNorm);
+  const half = options.precision === "fp16";
+  const form = trainingForm(half ? halveConvolutions(network.graph) : network.graph, options.frozenBatchNorm);
   // The statistics of the batch are results of the same graph: they are rewritten along with its outputs.
   const names = Object.keys(network.graph.outputs);
   const withStatistics = rewriteGraph(
@@ -193,11 +199,13 @@ export function buildStep(options: StepOptions): StepGraph {
   Object.assign(outputs, { loss, ...report });
 
   // Backward.
-  const gradients = differentiate(loss, [...parts.values()]);
+  // Gradients of single activations are too small for half precision unless the loss is large.
+  const gradients = differentiate(half ? mul(loss, scalar("lossScale")) : loss, [...parts.values()]);
+  const descaled = (gradient: Value): Value => (half ? div(gradient, scalar("lossScale")) : gradient);
   const zeros = (shape: readonly number[]): Value => constant(tensor("float32", shape));
   const collected = trained.map((entry) => {
-    const own = packed(
-      entry.vector.slots.map(({ name, shape }) => gradients.get(parts.get(name)!) ?? zeros(shape)),
+    const own = descaled(
+      packed(entry.vector.slots.map(({ name, shape }) => gradients.get(parts.get(name)!) ?? zeros(shape))),
     );
     if (accumulate === 1) return { ...entry, gradient: own };
     const sum = stateInput(`gradients.${entry.index}`, "gradients", entry.vector);
@@ -265,7 +273,14 @@ export function buildStep(options: StepOptions): StepGraph {
 }
 
 /** Scalars that a step may read, float32[]; a graph lists those it does. */
-export const SCALARS = ["learningRate", "correction1", "correction2", "apply", "averageRate"] as const;
+export const SCALARS = [
+  "learningRate",
+  "correction1",
+  "correction2",
+  "apply",
+  "averageRate",
+  "lossScale",
+] as const;
 
 /** A network's input, parameter or buffer as the step has it. */
 function leafOf(

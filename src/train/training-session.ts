@@ -27,7 +27,16 @@ export interface StepCounts {
   readonly batches: number;
   /** Batches since the last optimizer step, their gradients collected (`accumulate`). */
   readonly collected: number;
+  /** What the loss is multiplied by in half precision, and batches since it was last changed. */
+  readonly lossScale: number;
+  readonly scaledFor: number;
 }
+
+/**
+ * Loss scaling of torch.cuda.amp.GradScaler: 65536 at first, halved when gradients overflow, doubled after 2000 batches
+ * without. Not above 2²⁴, where a float32 loss would begin to lose its digits.
+ */
+const LOSS_SCALE = { initial: 65_536, backoff: 0.5, growth: 2, growthInterval: 2000, largest: 2 ** 24 };
 
 /** How a step is opened. */
 export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
@@ -69,6 +78,8 @@ export class TrainingSession implements AsyncDisposable {
   #steps: number;
   #batches: number;
   #collected: number;
+  #lossScale: number;
+  #scaledFor: number;
 
   private constructor(options: TrainingSessionOptions, step: StepGraph, session: StatefulSession) {
     this.network = options.network;
@@ -79,6 +90,8 @@ export class TrainingSession implements AsyncDisposable {
     this.#steps = options.done?.steps ?? 0;
     this.#batches = options.done?.batches ?? 0;
     this.#collected = options.done?.collected ?? 0;
+    this.#lossScale = options.done?.lossScale ?? LOSS_SCALE.initial;
+    this.#scaledFor = options.done?.scaledFor ?? 0;
   }
 
   /**
@@ -109,7 +122,8 @@ export class TrainingSession implements AsyncDisposable {
 
   /** What was done, by earlier runs as well. */
   get counts(): StepCounts {
-    return { steps: this.#steps, batches: this.#batches, collected: this.#collected };
+    const [steps, batches, collected] = [this.#steps, this.#batches, this.#collected];
+    return { steps, batches, collected, lossScale: this.#lossScale, scaledFor: this.#scaledFor };
   }
 
   /**
@@ -125,11 +139,12 @@ export class TrainingSession implements AsyncDisposable {
     const applies = this.#collected + 1 >= accumulate;
     const scalars = this.#scalars(learningRate, applies);
     const { loss, gradientNorm, ...report } = await this.#session.run(
-      { ...feeds, ...scalars },
+      { ...this.#fitting(feeds), ...scalars },
       { ...options, transfer: true },
     );
     const result = { loss: numberOf(loss!), gradientNorm: numberOf(gradientNorm!), report };
     const finite = Number.isFinite(result.gradientNorm);
+    if (this.#options.precision === "fp16") this.#adaptLossScale(finite);
     if (finite) {
       this.#batches++;
       this.#collected = applies ? 0 : this.#collected + 1;
@@ -159,6 +174,22 @@ export class TrainingSession implements AsyncDisposable {
     await this.#session.dispose();
   }
 
+  /** The feeds with 8-bit pixels as floats where the device takes no others. */
+  #fitting(feeds: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+    const { image } = feeds;
+    const wanted = this.#session.inputs.find(({ name }) => name === "image");
+    if (image?.dtype !== "uint8" || wanted?.dtype !== "float32") return feeds;
+    return { ...feeds, image: tensor("float32", image.shape, Float32Array.from(image.data as Uint8Array)) };
+  }
+
+  #adaptLossScale(finite: boolean): void {
+    this.#scaledFor++;
+    if (finite && this.#scaledFor < LOSS_SCALE.growthInterval) return;
+    const factor = finite ? LOSS_SCALE.growth : LOSS_SCALE.backoff;
+    this.#lossScale = Math.min(this.#lossScale * factor, LOSS_SCALE.largest);
+    this.#scaledFor = 0;
+  }
+
   /** Batches since the weights that this session was opened with. */
   #newBatches(): number {
     return this.#batches - (this.#options.done?.batches ?? 0);
@@ -180,6 +211,7 @@ export class TrainingSession implements AsyncDisposable {
       ...corrections(optimizer, t),
       apply: applies ? 1 : 0,
       averageRate: averageRate?.(t) ?? 0,
+      lossScale: this.#lossScale,
     };
     const read = new Set(this.#session.inputs.map(({ name }) => name));
     return Object.fromEntries(

@@ -67,12 +67,12 @@ export async function openPoseTraining(
   const config = recipeNetwork(recipe, skeleton.keypoints.length);
   const [height, width] = recipe.input;
   const network = buildNetwork(config, [height, width], recipe.batchSize);
-  const { heatmaps } = network.graph.outputs;
-  if (!heatmaps) {
+  const { heatmaps, ...further } = network.graph.outputs;
+  if (!heatmaps || Object.keys(further).length > 0) {
     throw new HRNetError(
       "invalid-config",
-      `The network of this recipe (${config.family}) gives ${Object.keys(network.graph.outputs).join(", ")}, not one output ` +
-        'of heatmaps, "heatmaps". Top-down pose training needs a network that does; `hrnet models` lists them.',
+      `The network of this recipe (${config.family}) gives ${Object.keys(network.graph.outputs).join(", ")}, not heatmaps ` +
+        "alone. Top-down pose training needs a network with that one output; `hrnet models` lists networks.",
     );
   }
   const [, , cellsY, cellsX] = heatmaps.shape as [number, number, number, number];

@@ -238,6 +238,7 @@ class TrainingRun {
       groups,
       frozenBatchNorm: (path) => frozenBatchNorms.has(path),
       batchNormMomentum: recipe.batchNormMomentum,
+      precision: recipe.precision,
       accumulate: recipe.accumulate,
       ...(recipe.clipNorm !== null && { clipNorm: recipe.clipNorm }),
       ...(recipe.ema && { ema: true, averageRate: averageRate(recipe.ema.decay) }),

@@ -20,6 +20,7 @@ import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { maxDifference, relativeError } from "../helpers/near.ts";
 import { readFixtureTensors } from "../helpers/safetensors.ts";
 import { fixture } from "../helpers/shared.ts";
+import { PLAIN_CPU } from "../helpers/targets.ts";
 
 const arrays = readFixtureTensors(fixture("prepost", "preds.safetensors"));
 const meta = JSON.parse(readFileSync(fixture("prepost", "preds.json"), "utf8"));
@@ -35,7 +36,7 @@ async function evaluate(
   outputs: Readonly<Record<string, Value>>,
   feeds: Readonly<Record<string, Tensor>>,
 ): Promise<Record<string, Tensor>> {
-  const graph = lower(createGraph(inputs, outputs), "cpu");
+  const graph = lower(createGraph(inputs, outputs), PLAIN_CPU);
   const model = encodeModel(graphToModel(graph, { name: "loss" }));
   await using session = await openSession(model, { device: "cpu", threads: 1 });
   return await session.run(feeds); // before the session is disposed of

@@ -12,6 +12,7 @@ import { type Optimizer, optimize, slotsOf } from "../../src/train/optimizers.ts
 import { maxDifference } from "../helpers/near.ts";
 import { readFixtureTensors } from "../helpers/safetensors.ts";
 import { fixture } from "../helpers/shared.ts";
+import { PLAIN_CPU } from "../helpers/targets.ts";
 
 const arrays = readFixtureTensors(fixture("optim", "optim.safetensors"));
 const { configs, param_order } = JSON.parse(readFileSync(fixture("optim", "optim.json"), "utf8")) as {
@@ -70,7 +71,7 @@ test.each(Object.entries(OPTIMIZERS))(
       ...(adam ? [correction1, correction2] : []),
       ...slots,
     ];
-    const graph = lower(createGraph(used, outputs), "cpu");
+    const graph = lower(createGraph(used, outputs), PLAIN_CPU);
     await using session = await openSession(encodeModel(graphToModel(graph, { name: "optimizer" })), {
       device: "cpu",
       threads: 1,

@@ -12,7 +12,14 @@ type WeightShape = [number, number, number, number];
 /** Whether a convolution from C to O channels can run in blocks, and gains by it: its kernel has more than one tap. */
 export function fitsBlocks(weight: Value, block: ChannelBlock): boolean {
   const [out, inputs, kh, kw] = weight.shape as WeightShape;
-  return block > 1 && weight.kind !== "constant" && out % block === 0 && inputs % block === 0 && kh * kw > 1;
+  return (
+    block > 1 &&
+    weight.dtype === "float32" &&
+    weight.kind !== "constant" &&
+    out % block === 0 &&
+    inputs % block === 0 &&
+    kh * kw > 1
+  );
 }
 
 /**

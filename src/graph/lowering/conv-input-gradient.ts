@@ -3,6 +3,7 @@
 import { tensor } from "../../tensor/tensor.ts";
 import { type Attributes, emitOne, intsOf, numberOf } from "../operator.ts";
 import { blockedConv, isPlain } from "../ops/blocked.ts";
+import { cast } from "../ops/cast.ts";
 import { Conv, ConvTranspose } from "../ops/conv.ts";
 import { fusedMatMul, matMul } from "../ops/linear.ts";
 import { reshape, transpose } from "../ops/shape.ts";
@@ -28,7 +29,7 @@ function mirrored(weight: Value, group: number): Value {
   const taps = kh * kw;
   let result = reshape(weight, group === 1 ? [out, inputs, taps] : [group, out / group, inputs, taps]);
   if (inputs > 1 || out !== group) result = transpose(result, group === 1 ? [1, 0, 2] : [0, 2, 1, 3]);
-  if (taps > 1) result = matMul(result, reversal(taps));
+  if (taps > 1) result = matMul(result, cast(reversal(taps), weight.dtype));
   return reshape(result, [group * inputs, out / group, kh, kw]);
 }
 

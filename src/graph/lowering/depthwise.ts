@@ -20,7 +20,14 @@ export function fitsDepthwise(
   const [samples, channels] = x.shape as Maps;
   const [out, perGroup, kh, kw] = weight.shape as Maps;
   const oneEach = numberOf(attributes, "group", 1) === channels && out === channels && perGroup === 1;
-  return block > 1 && channels > 1 && oneEach && kh * kw > 1 && (samples * channels) % block === 0;
+  return (
+    block > 1 &&
+    x.dtype === "float32" &&
+    channels > 1 &&
+    oneEach &&
+    kh * kw > 1 &&
+    (samples * channels) % block === 0
+  );
 }
 
 /** Depthwise weights for `samples` maps side by side, in blocks: N·C×1×k×k. */

@@ -17,8 +17,8 @@ export function resizeForward(
   inputs: Inputs,
   { target }: LoweringContext,
 ): readonly Value[] | undefined {
-  if (target.kind !== "cpu") return undefined;
   const x = inputs[0]!;
+  if (target.kind !== "cpu" || x.dtype !== "float32") return undefined;
   const matrices = bilinearMatrices(node);
   if (matrices) return [matMul(matrices.rows, matMul(x, matrices.columns))];
   const factors = nearestFactors(node);

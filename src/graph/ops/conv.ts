@@ -12,6 +12,7 @@ import {
 } from "../operator.ts";
 import type { Dim, Node, Value } from "../value.ts";
 import { knownShape, reduceSum } from "./broadcast.ts";
+import { cast } from "./cast.ts";
 
 /** What a 2-D convolution is told. `pads` is [top, left, bottom, right]. */
 export interface ConvOptions {
@@ -170,9 +171,11 @@ function convInputGradient(dy: Value, weight: Value, x: Value, attributes: Attri
   return emitOne(ConvInputGradient, [dy, weight], { ...attributes, shape }, name);
 }
 
+/** Summed in float32, whatever the maps are: the sum runs over all samples and pixels. */
 function convWeightGradient(x: Value, dy: Value, weight: Value, attributes: Attributes, name: string): Value {
   const shape = knownShape("Conv", weight);
-  return emitOne(ConvWeightGradient, [x, dy], { ...attributes, shape }, name);
+  const maps = [cast(x, "float32"), cast(dy, "float32")];
+  return emitOne(ConvWeightGradient, maps, { ...attributes, shape }, name);
 }
 
 function attributesOf(weight: Value, options: ConvOptions): Attributes {

@@ -1,0 +1,215 @@
+// What a step does with its options, against plain arithmetic on the gradient that one step of gradient descent shows.
+import { beforeAll, expect, test } from "vitest";
+import { input } from "../../src/graph/value.ts";
+import { jointsMse } from "../../src/losses/heatmap-losses.ts";
+import { buildNetwork } from "../../src/models/network.ts";
+import { uniformRandom } from "../../src/random/random.ts";
+import { elementCount, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import type { ParameterGroup } from "../../src/train/step-graph.ts";
+import { TrainingSession, type TrainingSessionOptions } from "../../src/train/training-session.ts";
+import { maxDifference, relativeError } from "../helpers/near.ts";
+import { randomWeights, tinyPose } from "../helpers/tiny-models.ts";
+
+const [BATCH, KEYPOINTS] = [2, 3];
+const network = buildNetwork(tinyPose(KEYPOINTS), [64, 64], BATCH);
+const weights = randomWeights(tinyPose(KEYPOINTS));
+const trainable = [...network.parameters].filter(([, { trainable }]) => trainable).map(([name]) => name);
+const all: ParameterGroup = { names: trainable, learningRateFactor: 1, weightDecay: 0 };
+const LEARNING_RATE = 0.125; // exact in float32
+
+/** A batch of random crops and targets. */
+function batch(seed: number): Record<string, Tensor> {
+  const random = uniformRandom(seed);
+  const filled = (shape: readonly number[]) =>
+    tensor("float32", shape, Float32Array.from({ length: elementCount(shape) }, random));
+  return { image: filled([BATCH, 3, 64, 64]), target: filled([BATCH, KEYPOINTS, 16, 16]) };
+}
+
+function open(options: Partial<TrainingSessionOptions> = {}): Promise<TrainingSession> {
+  const ones = input("weight", "float32", [BATCH, KEYPOINTS]);
+  return TrainingSession.open({
+    network,
+    weights,
+    feeds: { target: input("target", "float32", [BATCH, KEYPOINTS, 16, 16]), weight: ones },
+    loss: ({ heatmaps }, { target, weight }) => ({
+      loss: jointsMse({ heatmaps: heatmaps!, targets: target!, weights: weight! }),
+    }),
+    optimizer: { type: "sgd", momentum: 0, nesterov: false },
+    groups: [all],
+    batchNormMomentum: 0.1,
+    threads: 1,
+    ...options,
+  });
+}
+
+/** One batch; the heatmaps are made to count by a target far away. */
+const run = (session: TrainingSession, feeds: Record<string, Tensor>) =>
+  session.run(
+    { ...feeds, weight: tensor("float32", [BATCH, KEYPOINTS], new Float32Array(BATCH * KEYPOINTS).fill(8)) },
+    LEARNING_RATE,
+  );
+
+const data = (arrays: ReadonlyMap<string, Tensor>, name: string) => arrays.get(name)!.data as Float32Array;
+/** What changed, per parameter. */
+const changes = (after: ReadonlyMap<string, Tensor>, name: string): Float32Array =>
+  data(after, name).map((value, i) => value - data(weights, name)[i]!);
+const flat = (values: (name: string) => ArrayLike<number>, names: readonly string[] = trainable): number[] =>
+  names.flatMap((name) => Array.from(values(name)));
+
+/** Gradients of the batches 1 and 2 at the initial weights, and the norm of the first. */
+const gradients = new Map<number, (name: string) => Float32Array>();
+let norm = 0;
+
+beforeAll(async () => {
+  for (const seed of [1, 2]) {
+    await using session = await open();
+    const result = await run(session, batch(seed));
+    const after = await session.weights();
+    gradients.set(seed, (name) => changes(after, name).map((change) => -change / LEARNING_RATE));
+    if (seed === 1) norm = result.gradientNorm;
+  }
+});
+
+test("the norm is that of all gradients", () => {
+  expect(Math.hypot(...flat(gradients.get(1)!)) / norm).toBeCloseTo(1, 3);
+  expect(norm).toBeGreaterThan(0.1); // or the checks below would compare noise
+});
+
+test("clipNorm shortens the gradient, and leaves one alone that is short enough", async () => {
+  for (const [clipNorm, factor] of [
+    [norm / 4, 0.25],
+    [norm * 4, 1],
+  ] as const) {
+    await using session = await open({ clipNorm });
+    const { gradientNorm } = await run(session, batch(1));
+    expect(gradientNorm).toBeCloseTo(norm, 5); // as it was before
+    const after = await session.weights();
+    const expected = flat(gradients.get(1)!).map((g) => -LEARNING_RATE * factor * g);
+    expect(
+      relativeError(
+        flat((name) => changes(after, name)),
+        expected,
+      ),
+    ).toBeLessThan(1e-3);
+  }
+});
+
+test("groups have a rate and a decay of their own; what is in none is frozen, bit for bit", async () => {
+  const [stem, stage] = [
+    trainable.filter((name) => /^(conv1|bn1)\./.test(name)),
+    trainable.filter((name) => name.startsWith("stage2.")),
+  ];
+  expect(Math.min(stem.length, stage.length)).toBeGreaterThan(2);
+  await using session = await open({
+    groups: [
+      { names: stem, learningRateFactor: 4, weightDecay: 0 },
+      { names: stage, learningRateFactor: 0.5, weightDecay: 0.25 },
+    ],
+  });
+  await run(session, batch(1));
+  const after = await session.weights();
+  const gradient = gradients.get(1)!;
+  const expected = {
+    stem: flat((name) => gradient(name).map((g) => -LEARNING_RATE * 4 * g), stem),
+    stage: flat(
+      (name) => gradient(name).map((g, i) => -LEARNING_RATE * 0.5 * (g + 0.25 * data(weights, name)[i]!)),
+      stage,
+    ),
+  };
+  expect(
+    relativeError(
+      flat((name) => changes(after, name), stem),
+      expected.stem,
+    ),
+  ).toBeLessThan(1e-3);
+  expect(
+    relativeError(
+      flat((name) => changes(after, name), stage),
+      expected.stage,
+    ),
+  ).toBeLessThan(1e-3);
+  const frozen = trainable.filter((name) => !stem.includes(name) && !stage.includes(name));
+  expect(
+    maxDifference(
+      flat((name) => data(after, name), frozen),
+      flat((name) => data(weights, name), frozen),
+    ),
+  ).toBe(0);
+});
+
+test("two batches accumulated are one step on their mean gradient", async () => {
+  await using session = await open({ accumulate: 2 });
+  await run(session, batch(1));
+  expect(session.counts).toMatchObject({ steps: 0, batches: 1, collected: 1 });
+  const between = await session.weights();
+  expect(
+    maxDifference(
+      flat((name) => data(between, name)),
+      flat((name) => data(weights, name)),
+    ),
+  ).toBe(0);
+  await run(session, batch(2));
+  expect(session.counts).toMatchObject({ steps: 1, batches: 2, collected: 0 });
+  const after = await session.weights();
+  const [first, second] = [gradients.get(1)!, gradients.get(2)!];
+  const expected = flat((name) => first(name).map((g, i) => (-LEARNING_RATE * (g + second(name)[i]!)) / 2));
+  expect(
+    relativeError(
+      flat((name) => changes(after, name)),
+      expected,
+    ),
+  ).toBeLessThan(1e-3);
+  // Collected gradients start at 0 again.
+  const { slots } = await session.snapshot();
+  expect(flat((name) => data(slots.get("gradients")!, name)).every((value) => value === 0)).toBe(true);
+});
+
+test("a batch that is not finite changes nothing, and what was collected is given up", async () => {
+  await using session = await open({ accumulate: 2 });
+  await run(session, batch(1));
+  const before = await session.snapshot();
+  const broken = batch(2);
+  (broken["target"]!.data as Float32Array)[7] = Number.POSITIVE_INFINITY;
+  expect((await run(session, broken)).finite).toBe(false);
+  const after = await session.snapshot();
+  for (const [name, { data: values }] of before.weights)
+    expect(after.weights.get(name)!.data).toEqual(values);
+  expect(session.counts).toMatchObject({ steps: 0, batches: 1, collected: 0 });
+  expect(flat((name) => data(after.slots.get("gradients")!, name)).every((value) => value === 0)).toBe(true);
+});
+
+test("the moving average follows the parameters; statistics are not averaged", async () => {
+  await using session = await open({ ema: true, averageRate: (steps) => (steps === 1 ? 0.5 : 0.25) });
+  await run(session, batch(1));
+  const first = (await session.snapshot()).weights;
+  await run(session, batch(2));
+  const { weights: second } = await session.snapshot();
+  const averaged = await session.weights();
+  const expected = flat((name) =>
+    data(weights, name).map((start, i) => {
+      const once = start + 0.5 * (data(first, name)[i]! - start);
+      return once + 0.25 * (data(second, name)[i]! - once);
+    }),
+  );
+  expect(
+    relativeError(
+      flat((name) => data(averaged, name)),
+      expected,
+    ),
+  ).toBeLessThan(1e-6);
+  expect(averaged.get("bn1.running_mean")!.data).toEqual(second.get("bn1.running_mean")!.data);
+});
+
+test("frozen batch normalisations keep statistics and counters, bit for bit; the others move", async () => {
+  const frozen = (path: string): boolean => path.startsWith("stage2.");
+  await using session = await open({ frozenBatchNorm: frozen });
+  await run(session, batch(1));
+  const after = await session.weights();
+  const moved = [...weights]
+    .filter(([name]) => /running_|num_batches/.test(name))
+    .filter(([name, { data: start }]) => start.some((value, i) => value !== after.get(name)!.data[i]))
+    .map(([name]) => name);
+  const expected = [...weights.keys()].filter((name) => /running_|num_batches/.test(name) && !frozen(name));
+  expect(moved.sort()).toEqual(expected.sort());
+  expect(after.get("bn1.num_batches_tracked")!.data[0]).toBe(8n); // 7 before
+});
