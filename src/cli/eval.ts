@@ -23,6 +23,7 @@ interface Options extends PoseModelCommandOptions {
   readonly detections?: string;
   readonly minScore?: number;
   readonly oksNms?: number;
+  readonly pck?: number;
   readonly sigmas?: string;
   readonly batchSize?: number;
   readonly images?: string;
@@ -94,12 +95,26 @@ function cocoText(evaluation: CocoPoseEvaluation, flipTest: boolean): string {
     formatTable([names, names.map((name) => fraction(stats[name]))]),
     "",
     formatTable([["keypoint", "labelled", "of found persons", "similar ≥ 0.5", "error/√area"], ...rows]),
+    ...pckLines(evaluation),
   ].join("\n");
+}
+
+function pckLines({ torsoPck, keypoints }: CocoPoseEvaluation): string[] {
+  if (!torsoPck) return [];
+  const { alpha, pck, limbs, persons, keypoints: shares } = torsoPck;
+  const rows = shares.map((share, k) => [keypoints[k]!, fraction(share)]);
+  return [
+    "",
+    `PCK@${alpha} of the torso: ${fraction(pck)}, limbs alone ${fraction(limbs)} (${persons} persons with a labelled torso)`,
+    "",
+    formatTable([["keypoint", "PCK"], ...rows]),
+  ];
 }
 
 function cocoJson(evaluation: CocoPoseEvaluation, options: Options): string {
   const { stats, perKeypoint, keypoints, counts, boxes, split, unreadable, onOtherImages, unusableBoxes } =
     evaluation;
+  const { torsoPck } = evaluation;
   const named = Object.fromEntries(perKeypoint.map((figures, k) => [keypoints[k]!, figures]));
   const flipTest = options.flipTest ?? false;
   const rest = {
@@ -111,6 +126,7 @@ function cocoJson(evaluation: CocoPoseEvaluation, options: Options): string {
     onOtherImages,
     unusableBoxes,
     unreadable,
+    ...(torsoPck && { torsoPck }),
   };
   return JSON.stringify({ ...stats, ...rest, perKeypoint: named }, null, 2);
 }
@@ -130,10 +146,11 @@ const COCO_OPTIONS = {
   detections: "--detections",
   minScore: "--min-score",
   oksNms: "--oks-nms",
+  pck: "--pck",
   sigmas: "--sigmas",
   saveResults: "--save-results",
 } as const;
-const MPII_OPTIONS = { images: "--images", pckhTruth: "--pckh-truth" } as const;
+const MPII_OPTIONS = { pckhTruth: "--pckh-truth" } as const;
 
 /** @throws HRNetError `usage` for an option that would be without effect */
 function refuseOptions(
@@ -170,12 +187,14 @@ async function evaluate(
       const result = await evaluateOnMpii(estimator, { ...mpii, signal, onProgress });
       return options.json ? JSON.stringify({ ...result, boxes: "ground-truth" }, null, 2) : pckhText(result);
     }
-    const { split, detections, minScore } = options;
+    const { split, detections, minScore, pck } = options;
     const sigmas = await sigmasOption(options.sigmas);
     const evaluation = await evaluateOnCoco(estimator, path, {
       split,
       detections,
       minScore,
+      pck,
+      images: options.images,
       sigmas,
       signal,
       onProgress,
@@ -207,9 +226,14 @@ export function command(): Command {
       "suppress persons more similar than this (default: 0.9 with --detections)",
       numberFrom(0),
     )
+    .option(
+      "--pck <part>",
+      "also PCK: keypoints within this part of the torso (0.2 is usual)",
+      numberFrom(0.001),
+    )
     .option("--sigmas <json|file>", "σ per keypoint instead of the data set's")
     .option("--batch-size <n>", "crops per run of the network", wholeNumber(1))
-    .option("--images <dir>", "MPII: folder of the pictures")
+    .option("--images <dir>", "folder of the pictures (default: where the layout has them)")
     .option("--pckh-truth <file>", "MPII: gt_valid.mat, or the same as JSON")
     .option("--save-results <file>", "also write the predictions as COCO results")
     .option("--json", "figures as JSON on stdout");

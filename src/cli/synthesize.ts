@@ -14,6 +14,7 @@ interface Options {
   readonly size: readonly [height: number, width: number];
   readonly people: readonly [fewest: number, most: number];
   readonly poses?: readonly PoseName[];
+  readonly turn: number;
   readonly difficulty: number;
   readonly seed: number;
   readonly threads?: number;
@@ -49,6 +50,12 @@ export function command(): Command {
         .default([1, 3], "1-3"),
     )
     .addOption(new Option("--poses <name...>", "only these kinds of poses").choices(POSE_NAMES))
+    .option(
+      "--turn <degrees>",
+      "how far people turn away from the viewer at most: 0 none; 180 any way, oftenest the front",
+      numberFrom(0),
+      180,
+    )
     .option("--difficulty <x>", "clutter, things in front, cut persons: 0 none to 1", numberFrom(0), 1)
     .option("--seed <n>", "another seed, another data set", wholeNumber(0), 1)
     .option("--threads <n>", "threads that draw (default: all cores)", wholeNumber(1))
@@ -67,7 +74,7 @@ Examples:
   hrnet eval people --model lite-hrnet-18-coco-256x192`,
     )
     .action(async (folder: string, options: Options) => {
-      const { size, quiet, json, threads = availableCpus(), ...rest } = options;
+      const { size, turn, quiet, json, threads = availableCpus(), ...rest } = options;
       const { signal, release } = interruptSignal();
       const total = options.train + options.val;
       const progress = createProgress({ label: "synthesize", total, unit: "images", quiet: quiet === true });
@@ -75,7 +82,7 @@ Examples:
         const [height, width] = size;
         const summary = await writeSyntheticDataset(
           folder,
-          { width, height, ...rest, threads, signal },
+          { width, height, ...rest, ...(turn < 180 && { yaw: [-turn, turn] }), threads, signal },
           (done) => progress.update(done),
         );
         progress.finish();

@@ -6,8 +6,10 @@ import { detectionRecords, groundTruthRecords, type PersonRecord } from "../data
 import { type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
 import { evaluateKeypoints, type KeypointEvaluation } from "../metrics/keypoint-eval.ts";
+import { evaluatePck, type PckResult, torsoLength } from "../metrics/pck.ts";
 import { unusableBox } from "../pose/boxes.ts";
 import type { Person } from "../pose/types.ts";
+import type { Skeleton } from "../skeleton/skeleton.ts";
 import type { PoseEstimator, PoseRequest } from "./pose-estimator.ts";
 
 /** What to evaluate on. */
@@ -22,6 +24,11 @@ export interface CocoEvaluationOptions {
   readonly detections?: string | undefined;
   /** Detections below this score are left out. Default 0. */
   readonly minScore?: number | undefined;
+  /**
+   * Also PCK: keypoints within this part of the torso's length (0.2 is usual). Only with annotated boxes, and for skeletons
+   * with shoulders and hips.
+   */
+  readonly pck?: number | undefined;
   /** σ per keypoint instead of the data set's. */
   readonly sigmas?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,6 +41,8 @@ export interface CocoPoseEvaluation extends KeypointEvaluation {
   /** Where the boxes came from: `ground-truth`, or the detections file. */
   readonly boxes: string;
   readonly keypoints: readonly string[];
+  /** With `pck`: fractions of keypoints near enough. */
+  readonly torsoPck?: TorsoPck;
   readonly results: readonly CocoKeypointResult[];
   /** Detections on pictures outside the split. */
   readonly onOtherImages: number;
@@ -41,6 +50,16 @@ export interface CocoPoseEvaluation extends KeypointEvaluation {
   readonly unusableBoxes: number;
   /** Pictures that could not be read, with the reason; what is on them counts as not found. */
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** PCK by the torso's length. */
+export interface TorsoPck extends PckResult {
+  /** Part of the torso that counts as near. */
+  readonly alpha: number;
+  /** Persons whose torso is annotated; the others are left out. */
+  readonly persons: number;
+  /** Over shoulders, elbows, wrists, hips, knees and ankles alone. */
+  readonly limbs: number;
 }
 
 interface ImageRequest extends PoseRequest {
@@ -73,6 +92,41 @@ function checkSkeleton(dataset: CocoKeypointDataset, estimator: PoseEstimator): 
         `(${estimator.skeleton.name}). Evaluate a model of that skeleton.`,
     );
   }
+}
+
+const LIMB = /shoulder|elbow|wrist|hip|knee|ankle/;
+
+/** @throws HRNetError `usage` where there is no torso to measure by */
+function torsoPck(pairs: readonly PosePair[], { keypoints }: Skeleton, alpha: number): TorsoPck {
+  const at = (name: string): number => keypoints.indexOf(name);
+  const diagonals = [
+    [at("left_shoulder"), at("right_hip")],
+    [at("right_shoulder"), at("left_hip")],
+  ] as const;
+  if (diagonals.flat().includes(-1)) {
+    throw new HRNetError(
+      "usage",
+      "PCK by the torso needs a skeleton with left and right shoulders and hips.",
+    );
+  }
+  const measured = pairs.flatMap(({ truth, prediction }) => {
+    const size = diagonals
+      .map(([shoulder, hip]) => torsoLength(truth, shoulder, hip))
+      .find((length) => length !== undefined && length > 0);
+    return size === undefined ? [] : [{ truth, prediction, size }];
+  });
+  const result = evaluatePck(measured, alpha);
+  const limbs = keypoints.flatMap((name, k) => (LIMB.test(name) ? [k] : []));
+  const sum = (value: (k: number) => number): number => limbs.reduce((total, k) => total + value(k), 0);
+  const counted = (k: number): number => result.annotated[k] ?? 0;
+  const right = (k: number): number => (counted(k) === 0 ? 0 : result.keypoints[k]! * counted(k));
+  return { ...result, alpha, persons: measured.length, limbs: sum(right) / sum(counted) };
+}
+
+/** A person's annotation and what was found in its box, K×3 each. */
+interface PosePair {
+  readonly truth: ArrayLike<number>;
+  readonly prediction: ArrayLike<number>;
 }
 
 /** The data set's first `limit` pictures and what is annotated on them. */
@@ -120,6 +174,9 @@ export async function evaluateOnCoco(
   const dataset = limited(await readCocoKeypoints(split.annotationFile), options.limit);
   checkSkeleton(dataset, estimator);
   const folder = options.images ?? (await imageFolderOf(split, dataset));
+  if (options.pck !== undefined && options.detections !== undefined) {
+    throw new HRNetError("usage", "PCK needs annotated boxes; leave the detections out.");
+  }
   const { detections, minScore: scoreThreshold = 0, sigmas = dataset.skeleton.sigmas } = options;
   const chosen =
     detections === undefined
@@ -132,11 +189,20 @@ export async function evaluateOnCoco(
   const requests = byImage(usable);
   const results: CocoKeypointResult[] = [];
   const unreadable: { path: string; reason: string }[] = [];
+  const pairs: PosePair[] = [];
   let done = 0;
   for await (const result of estimator.stream(requests, options.signal ? { signal: options.signal } : {})) {
     const { item } = result;
     if ("error" in result) unreadable.push({ path: item.image, reason: result.error.message });
-    else results.push(...result.persons.map((person) => resultOf(person, item.records[0]!)));
+    else {
+      const found = result.persons.map((person) => resultOf(person, item.records[0]!));
+      results.push(...found);
+      if (options.pck !== undefined) {
+        item.records.forEach(({ keypoints }, index) => {
+          if (keypoints) pairs.push({ truth: keypoints, prediction: found[index]!.keypoints });
+        });
+      }
+    }
     options.onProgress?.(++done, requests.length);
   }
   const { images, annotations, categoryIds } = dataset;
@@ -148,6 +214,7 @@ export async function evaluateOnCoco(
     split: split.name,
     boxes: detections ?? "ground-truth",
     keypoints: dataset.skeleton.keypoints,
+    ...(options.pck !== undefined && { torsoPck: torsoPck(pairs, dataset.skeleton, options.pck) }),
     results,
     onOtherImages: chosen.onOtherImages,
     unusableBoxes: chosen.records.length - usable.length,
