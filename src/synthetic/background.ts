@@ -167,8 +167,7 @@ function colors(image: RgbImage, random: Random): void {
   const stretch = between(random, [0.4, 2.5]);
   const [broad, narrow, spots] = [noiseField(layer), noiseField(layer), noiseField(layer + 1)];
   paint(image, (x, y, out) => {
-    const t =
-      0.7 * broad(x * coarse, y * coarse * stretch) + 0.3 * narrow(x * coarse * 4, y * coarse * 4);
+    const t = 0.7 * broad(x * coarse, y * coarse * stretch) + 0.3 * narrow(x * coarse * 4, y * coarse * 4);
     blend(a!, b!, t, 1, out);
     const bright = spots(x * coarse * 0.7, y * coarse * 0.7);
     const u = bright * bright;

@@ -133,7 +133,10 @@ function cocoFile(
   };
 }
 
-/** Does all jobs in worker threads, each taking the next when it is done; what they give, in the order of the jobs. */
+/** Jobs that a worker has at once: it draws one while the other is encoded and written, which are no work for it. */
+const JOBS_PER_WORKER = 2;
+
+/** Does all jobs in worker threads, each taking the next when one is done; what they give, in the order of the jobs. */
 async function drawAll(
   jobs: readonly PictureJob[],
   { threads, signal }: { readonly threads: number; readonly signal: AbortSignal | undefined },
@@ -145,11 +148,15 @@ async function drawAll(
   const workers = Array.from({ length: Math.min(threads, jobs.length) }, () =>
     startWorker("./dataset-worker", import.meta.url),
   );
+  for (const worker of workers) {
+    worker.ref();
+    worker.setMaxListeners(3 * JOBS_PER_WORKER);
+  }
   const run = async (worker: Worker): Promise<void> => {
     while (next < jobs.length && !failed) {
       if (signal?.aborted) throw new HRNetError("aborted", "Stopped before all pictures were drawn.");
       const index = next++;
-      results[index] = await drawIn(worker, jobs[index]!);
+      results[index] = await drawIn(worker, index, jobs[index]!);
       onDone();
     }
   };
@@ -159,7 +166,8 @@ async function drawAll(
   };
   try {
     // All settle before the workers end: none is cut off while it writes.
-    const ends = await Promise.allSettled(workers.map((worker) => run(worker).catch(stopOthers)));
+    const turns = workers.flatMap((worker) => Array.from({ length: JOBS_PER_WORKER }, () => run(worker)));
+    const ends = await Promise.allSettled(turns.map((turn) => turn.catch(stopOthers)));
     const fault = ends.find((end) => end.status === "rejected");
     if (fault) throw fault.reason;
   } finally {
@@ -169,28 +177,30 @@ async function drawAll(
 }
 
 interface WorkerReply {
+  /** Of the job. */
+  readonly index: number;
   readonly annotations?: PersonAnnotation[];
   readonly error?: { readonly code?: ErrorCode; readonly message: string };
 }
 
-function drawIn(worker: Worker, job: PictureJob): Promise<PersonAnnotation[]> {
+function drawIn(worker: Worker, index: number, job: PictureJob): Promise<PersonAnnotation[]> {
   return new Promise((resolve, reject) => {
     const settle = (finish: () => void): void => {
       worker.off("message", onMessage);
       worker.off("error", onError);
-      worker.unref();
       finish();
     };
-    const onMessage = ({ annotations, error }: WorkerReply): void =>
+    const onMessage = ({ index: done, annotations, error }: WorkerReply): void => {
+      if (done !== index) return;
       settle(() => {
         if (annotations) return resolve(annotations);
         const known = error?.code !== undefined && Object.hasOwn(ERROR_CODES, error.code);
         reject(known ? new HRNetError(error.code!, error.message) : new Error(error?.message));
       });
+    };
     const onError = (error: Error): void => settle(() => reject(error));
     worker.on("message", onMessage);
     worker.on("error", onError);
-    worker.ref();
-    worker.postMessage(job);
+    worker.postMessage({ index, job });
   });
 }

@@ -22,20 +22,27 @@ export const cross = (a: Vec3, b: Vec3): Vec3 => [
 /** M·v. */
 export const apply = (m: Mat3, v: Vec3): Vec3 => [dot(m[0], v), dot(m[1], v), dot(m[2], v)];
 
-export const transpose = ([a, b, c]: Mat3): Mat3 => [
-  [a[0], b[0], c[0]],
-  [a[1], b[1], c[1]],
-  [a[2], b[2], c[2]],
+export const transpose = (m: Mat3): Mat3 => [
+  [m[0][0], m[1][0], m[2][0]],
+  [m[0][1], m[1][1], m[2][1]],
+  [m[0][2], m[1][2], m[2][2]],
 ];
 
 /** The product of all, from left to right: the last acts first. */
 export function multiply(first: Mat3, ...rest: readonly Mat3[]): Mat3 {
-  return rest.reduce((a, b) => {
-    const columns = transpose(b);
-    const row = (v: Vec3): Vec3 => [dot(v, columns[0]), dot(v, columns[1]), dot(v, columns[2])];
-    return [row(a[0]), row(a[1]), row(a[2])];
-  }, first);
+  return rest.reduce(product, first);
 }
+
+function product(a: Mat3, b: Mat3): Mat3 {
+  return [rowTimes(a[0], b), rowTimes(a[1], b), rowTimes(a[2], b)];
+}
+
+/** vᵀ·M. */
+const rowTimes = (v: Vec3, m: Mat3): Vec3 => [
+  v[0] * m[0][0] + v[1] * m[1][0] + v[2] * m[2][0],
+  v[0] * m[0][1] + v[1] * m[1][1] + v[2] * m[2][1],
+  v[0] * m[0][2] + v[1] * m[1][2] + v[2] * m[2][2],
+];
 
 /** Turns y towards z by `angle` radians. */
 export function rotationX(angle: number): Mat3 {

@@ -43,9 +43,9 @@ export function sampleSolids(width: number, height: number, solids: readonly Sol
     const lastRow = Math.min(rows - 1, Math.floor(sampleOf(solid.bounds[3])));
     for (let row = Math.max(0, Math.ceil(sampleOf(solid.bounds[1]))); row <= lastRow; row++) {
       const y = positionOf(row);
-      const [left, right] = spanInRow(solid, y);
-      const first = Math.max(0, Math.ceil(sampleOf(left)));
-      const last = Math.min(columns - 1, Math.floor(sampleOf(right)));
+      const span = spanInRow(solid, y);
+      const first = Math.max(0, Math.ceil(sampleOf(span[0])));
+      const last = Math.min(columns - 1, Math.floor(sampleOf(span[1])));
       if (first <= last) fill(row * columns + first, row * columns + last, positionOf(first), y, 1 / FINE);
     }
   }
@@ -78,7 +78,9 @@ export function shadeSamples(samples: Samples, light: Light, image: RgbImage): v
     for (let x = 0; x < width; x++, corner += FINE) {
       const below = corner + columns;
       const index = front[corner]!;
-      const [right, left2, right2] = [front[corner + 1]!, front[below]!, front[below + 1]!];
+      const right = front[corner + 1]!;
+      const left2 = front[below]!;
+      const right2 = front[below + 1]!;
       const whole = index === right && index === left2 && index === right2;
       if (whole && index < 0) continue;
       sum[0] = 0;
@@ -89,7 +91,10 @@ export function shadeSamples(samples: Samples, light: Light, image: RgbImage): v
         const z = depth[corner]! + depth[corner + 1]! + depth[below]! + depth[below + 1]!;
         shade(index, x, y, z / 4, 1);
       } else {
-        const [west, east, north, south] = [x - OFF, x + OFF, y - OFF, y + OFF];
+        const west = x - OFF;
+        const east = x + OFF;
+        const north = y - OFF;
+        const south = y + OFF;
         if (index >= 0) shade(index, west, north, depth[corner]!, 0.25);
         else under += 0.25;
         if (right >= 0) shade(right, east, north, depth[corner + 1]!, 0.25);

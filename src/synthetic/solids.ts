@@ -73,7 +73,9 @@ export function capsule(
   // One ball must not hold the other: the hull's cone would have no sides.
   const height = Math.max(long, Math.abs(radii[0] - radii[1]) * 1.02);
   return {
-    ...tag,
+    person: tag.person,
+    part: tag.part,
+    material: tag.material,
     kind: "capsule",
     origin: from,
     toLocal: [x, y, scale(z, 1 / flatness)],
@@ -90,7 +92,9 @@ export function capsule(
 export function ellipsoid(centre: Vec3, frame: Mat3, halfAxes: Vec3, tag: SolidTag): Solid {
   const [x, y, z] = transpose(frame);
   return {
-    ...tag,
+    person: tag.person,
+    part: tag.part,
+    material: tag.material,
     kind: "capsule",
     origin: centre,
     toLocal: [scale(x, 1 / halfAxes[0]), scale(y, 1 / halfAxes[1]), scale(z, 1 / halfAxes[2])],
@@ -112,7 +116,9 @@ export function box(centre: Vec3, frame: Mat3, halfSides: Vec3, tag: SolidTag): 
     ),
   );
   return {
-    ...tag,
+    person: tag.person,
+    part: tag.part,
+    material: tag.material,
     kind: "box",
     origin: centre,
     toLocal: [scale(x, 1 / halfSides[0]), scale(y, 1 / halfSides[1]), scale(z, 1 / halfSides[2])],
@@ -126,24 +132,33 @@ export function box(centre: Vec3, frame: Mat3, halfSides: Vec3, tag: SolidTag): 
 }
 
 function boundsAround(points: readonly Vec3[], reach: number): Solid["bounds"] {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of points) {
-    left = Math.min(left, x);
-    top = Math.min(top, y);
-    right = Math.max(right, x);
-    bottom = Math.max(bottom, y);
+  let left = Number.POSITIVE_INFINITY;
+  let top = Number.POSITIVE_INFINITY;
+  let right = Number.NEGATIVE_INFINITY;
+  let bottom = Number.NEGATIVE_INFINITY;
+  for (const point of points) {
+    left = Math.min(left, point[0]);
+    top = Math.min(top, point[1]);
+    right = Math.max(right, point[0]);
+    bottom = Math.max(bottom, point[1]);
   }
   return [left - reach, top - reach, right + reach, bottom + reach];
 }
 
 /** First and last column of a row that a solid can touch: near the part of its line that is within reach of the row. */
 export function spanInRow({ bounds, line: { from, to, reach } }: Solid, y: number): [number, number] {
+  const x = from[0];
+  const dx = to[0] - x;
   const dy = to[1] - from[1];
-  const [a, b] = Math.abs(dy) < 1e-9 ? [0, 1] : [(y - reach - from[1]) / dy, (y + reach - from[1]) / dy];
-  const dx = to[0] - from[0];
-  const x0 = from[0] + dx * Math.max(0, Math.min(1, a));
-  const x1 = from[0] + dx * Math.max(0, Math.min(1, b));
-  return [Math.max(bounds[0], Math.min(x0, x1) - reach), Math.min(bounds[2], Math.max(x0, x1) + reach)];
+  const level = Math.abs(dy) < 1e-9;
+  const a = level ? 0 : Math.max(0, Math.min(1, (y - reach - from[1]) / dy));
+  const b = level ? 1 : Math.max(0, Math.min(1, (y + reach - from[1]) / dy));
+  const first = x + dx * a;
+  const last = x + dx * b;
+  return [
+    Math.max(bounds[0], Math.min(first, last) - reach),
+    Math.min(bounds[2], Math.max(first, last) + reach),
+  ];
 }
 
 /** No part of a solid is nearer to the viewer. */
@@ -171,22 +186,33 @@ export function rowFiller(solid: Solid, index: number, maps: FrontMaps): FillRow
   return solid.height > 0 ? capsuleFiller(solid, index, maps) : ballFiller(solid, index, maps);
 }
 
-/** The first of two points where the line of sight o + t·d in the solid's space, d the same everywhere, meets the ball. */
+/**
+ * The first of the two points where the line of sight o + t·d (in the solid's space, d the same everywhere) meets the
+ * ball: t = (−h − √q)/|d|² with h = o·d and q = h² − |d|²(|o|² − r²). Along a row h is linear and q quadratic in the
+ * sample's number, which leaves two multiplications for a sample beside the ball.
+ */
 function ballFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
   const { toLocal, r0 } = solid;
-  const [[stepX, , dx], [stepY, , dy], [stepZ, , dz]] = toLocal;
   const nearest = nearestDepth(solid);
-  const square = dx * dx + dy * dy + dz * dz;
-  const r2 = r0 * r0;
   return (first, last, x, y, step) => {
-    let [lx, ly, lz] = toSolid(solid, x, y);
-    const [sx, sy, sz] = [stepX * step, stepY * step, stepZ * step];
-    for (let at = first; at <= last; at++, lx += sx, ly += sy, lz += sz) {
-      if (depth[at]! <= nearest) continue;
-      const half = lx * dx + ly * dy + lz * dz;
-      const root = half * half - square * (lx * lx + ly * ly + lz * lz - r2);
-      if (root < 0) continue;
-      const t = (-half - Math.sqrt(root)) / square;
+    const o = toSolid(solid, x, y);
+    const sx = toLocal[0][0] * step;
+    const sy = toLocal[1][0] * step;
+    const sz = toLocal[2][0] * step;
+    const dx = toLocal[0][2];
+    const dy = toLocal[1][2];
+    const dz = toLocal[2][2];
+    const square = dx * dx + dy * dy + dz * dz;
+    const h = o[0] * dx + o[1] * dy + o[2] * dz;
+    const hStep = sx * dx + sy * dy + sz * dz;
+    const q = h * h - square * (o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - r0 * r0);
+    const q1 = 2 * (h * hStep - square * (o[0] * sx + o[1] * sy + o[2] * sz));
+    const q2 = hStep * hStep - square * (sx * sx + sy * sy + sz * sz);
+    const inverse = 1 / square;
+    for (let at = first, i = 0; at <= last; at++, i++) {
+      const root = q + i * (q1 + i * q2);
+      if (root < 0 || depth[at]! <= nearest) continue;
+      const t = (-h - i * hStep - Math.sqrt(root)) * inverse;
       if (t >= depth[at]!) continue;
       depth[at] = t;
       front[at] = index;
@@ -195,55 +221,69 @@ function ballFiller(solid: Solid, index: number, { depth, front }: FrontMaps): F
 }
 
 /**
- * The hull's side is the cone a²(x² + z²) = (r0 − b·y)² with b = (r0 − r1)/height and a² = 1 − b²; it holds where
- * k = a·y − b·√(x² + z²) lies in [0, a·height], the spheres hold beyond (the regions of the signed distance of a round
- * cone, I. Quilez).
+ * The hull's side is the cone a²(x² + z²) = m² with m = r0 − b·y, b = (r0 − r1)/height and a² = 1 − b²; it holds where
+ * k = a·y − b·√(x² + z²) lies in [0, a·height], the balls hold beyond (the regions of the signed distance of a round
+ * cone, I. Quilez). Cone and balls are met as {@link ballFiller} tells, with numbers of their own: `side…`, `ball…` for
+ * the one at 0, `far…` for the other.
  */
 function capsuleFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
   const { toLocal, height, r0, r1, open } = solid;
-  const [[stepX, , dx], [stepY, , dy], [stepZ, , dz]] = toLocal;
   const nearest = nearestDepth(solid);
-  const b = (r0 - r1) / height;
-  const a2 = 1 - b * b;
-  const a = Math.sqrt(a2);
-  const cone = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
-  const hasSide = Math.abs(cone) > 1e-12;
-  const [perCone, perA] = [1 / cone, 1 / a];
-  const end = open ? height : a * height;
-  const square = dx * dx + dy * dy + dz * dz;
-  const [r02, r12] = [r0 * r0, r1 * r1];
   return (first, last, x, y, step) => {
-    let [lx, ly, lz] = toSolid(solid, x, y);
-    const [sx, sy, sz] = [stepX * step, stepY * step, stepZ * step];
-    for (let at = first; at <= last; at++, lx += sx, ly += sy, lz += sz) {
+    const o = toSolid(solid, x, y);
+    const ox = o[0];
+    const oy = o[1];
+    const oz = o[2];
+    const sx = toLocal[0][0] * step;
+    const sy = toLocal[1][0] * step;
+    const sz = toLocal[2][0] * step;
+    const dx = toLocal[0][2];
+    const dy = toLocal[1][2];
+    const dz = toLocal[2][2];
+    const b = (r0 - r1) / height;
+    const a2 = 1 - b * b;
+    const a = Math.sqrt(a2);
+
+    const cone = a2 * (dx * dx + dz * dz) - b * b * dy * dy;
+    const m = r0 - b * oy;
+    const sideH = a2 * (ox * dx + oz * dz) + m * b * dy;
+    const sideHStep = a2 * (sx * dx + sz * dz) - b * b * sy * dy;
+    const side = sideH * sideH - cone * (a2 * (ox * ox + oz * oz) - m * m);
+    const side1 = 2 * (sideH * sideHStep - cone * (a2 * (ox * sx + oz * sz) + m * b * sy));
+    const side2 = sideHStep * sideHStep - cone * (a2 * (sx * sx + sz * sz) - b * b * sy * sy);
+    const perCone = Math.abs(cone) > 1e-12 ? 1 / cone : Number.NaN; // NaN: nothing is on the side
+    const perA = 1 / a;
+    const end = open ? height : a * height;
+
+    const square = dx * dx + dy * dy + dz * dz;
+    const ballH = ox * dx + oy * dy + oz * dz;
+    const ballHStep = sx * dx + sy * dy + sz * dz;
+    const away = ox * ox + oy * oy + oz * oz;
+    const awayStep = ox * sx + oy * sy + oz * sz;
+    const ball = ballH * ballH - square * (away - r0 * r0);
+    const ball1 = 2 * (ballH * ballHStep - square * awayStep);
+    const ball2 = ballHStep * ballHStep - square * (sx * sx + sy * sy + sz * sz);
+    const farH = ballH - height * dy;
+    const far = farH * farH - square * (away - 2 * height * oy + height * height - r1 * r1);
+    const far1 = 2 * (farH * ballHStep - square * (awayStep - height * sy));
+    const perSquare = 1 / square;
+
+    for (let at = first, i = 0; at <= last; at++, i++) {
       const before = depth[at]!;
       if (before <= nearest) continue;
       let t = Number.POSITIVE_INFINITY;
-      const across = lx * dx + lz * dz;
-      const away = lx * lx + lz * lz;
-      let side = false;
-      if (hasSide) {
-        const m = r0 - b * ly;
-        const half = a2 * across + m * b * dy;
-        const root = half * half - cone * (a2 * away - m * m);
-        if (root >= 0) {
-          const meets = (-half - Math.sqrt(root)) * perCone;
-          const level = ly + meets * dy;
-          const along = (level - b * r0) * perA; // k, with √(x² + z²) = (r0 − b·y)/a put in
-          side = r0 - b * level > 0 && along >= 0 && (open ? level : along) <= end;
-          if (side) t = meets;
-        }
+      const root = side + i * (side1 + i * side2);
+      if (root >= 0) {
+        const meets = (-sideH - i * sideHStep - Math.sqrt(root)) * perCone;
+        const level = oy + i * sy + meets * dy;
+        const k = (level - b * r0) * perA; // with √(x² + z²) = (r0 − b·y)/a put in
+        if (r0 - b * level > 0 && k >= 0 && (open ? level : k) <= end) t = meets;
       }
-      if (!side) {
-        const half = across + ly * dy;
-        const root = half * half - square * (away + ly * ly - r02);
-        if (root >= 0) t = (-half - Math.sqrt(root)) / square;
-        if (!open) {
-          const oy = ly - height;
-          const otherHalf = across + oy * dy;
-          const otherRoot = otherHalf * otherHalf - square * (away + oy * oy - r12);
-          if (otherRoot >= 0) t = Math.min(t, (-otherHalf - Math.sqrt(otherRoot)) / square);
-        }
+      if (t === Number.POSITIVE_INFINITY) {
+        const ballRoot = ball + i * (ball1 + i * ball2);
+        if (ballRoot >= 0) t = (-ballH - i * ballHStep - Math.sqrt(ballRoot)) * perSquare;
+        const farRoot = open ? -1 : far + i * (far1 + i * ball2);
+        if (farRoot >= 0) t = Math.min(t, (-farH - i * ballHStep - Math.sqrt(farRoot)) * perSquare);
       }
       if (t >= before) continue;
       depth[at] = t;
@@ -256,18 +296,22 @@ function capsuleFiller(solid: Solid, index: number, { depth, front }: FrontMaps)
 function boxFiller(solid: Solid, index: number, { depth, front }: FrontMaps): FillRow {
   const { toLocal } = solid;
   // Planes that the line of sight runs along are met far away.
-  const inverse = toLocal.map((row) => 1 / (Math.abs(row[2]) > 1e-9 ? row[2] : 1e-9)) as [number, number, number];
+  const inverse = toLocal.map((row) => 1 / (Math.abs(row[2]) > 1e-9 ? row[2] : 1e-9)) as [
+    number,
+    number,
+    number,
+  ];
   const [ix, iy, iz] = inverse;
   const [hx, hy, hz] = inverse.map(Math.abs) as [number, number, number];
   return (first, last, x, y, step) => {
-    const [lx, ly, lz] = toSolid(solid, x, y);
+    const start = toSolid(solid, x, y);
     // Middle between the planes of a pair, and half the way between them, along the line of sight.
-    let [mx, my, mz] = [-lx * ix, -ly * iy, -lz * iz];
-    const [sx, sy, sz] = [
-      -toLocal[0][0] * step * ix,
-      -toLocal[1][0] * step * iy,
-      -toLocal[2][0] * step * iz,
-    ];
+    let mx = -start[0] * ix;
+    let my = -start[1] * iy;
+    let mz = -start[2] * iz;
+    const sx = -toLocal[0][0] * step * ix;
+    const sy = -toLocal[1][0] * step * iy;
+    const sz = -toLocal[2][0] * step * iz;
     for (let at = first; at <= last; at++, mx += sx, my += sy, mz += sz) {
       const enter = Math.max(mx - hx, my - hy, mz - hz);
       if (enter >= depth[at]! || enter > Math.min(mx + hx, my + hy, mz + hz)) continue;
@@ -278,10 +322,13 @@ function boxFiller(solid: Solid, index: number, { depth, front }: FrontMaps): Fi
 }
 
 /** The point (x, y, 0) of the picture's space in the solid's. */
-function toSolid({ origin, toLocal: [m0, m1, m2] }: Solid, x: number, y: number): Vec3 {
+function toSolid({ origin, toLocal }: Solid, x: number, y: number): Vec3 {
   const px = x - origin[0];
   const py = y - origin[1];
   const pz = -origin[2];
+  const m0 = toLocal[0];
+  const m1 = toLocal[1];
+  const m2 = toLocal[2];
   return [
     m0[0] * px + m0[1] * py + m0[2] * pz,
     m1[0] * px + m1[1] * py + m1[2] * pz,
@@ -291,12 +338,15 @@ function toSolid({ origin, toLocal: [m0, m1, m2] }: Solid, x: number, y: number)
 
 /** Unit vector out of the surface at a point of the picture's space, into `out`. No arrays are made: it runs per sample. */
 export function surfaceNormal(
-  { kind, origin, toLocal: [m0, m1, m2], height, r0, r1, open }: Solid,
+  { kind, origin, toLocal, height, r0, r1, open }: Solid,
   x: number,
   y: number,
   z: number,
   out: Float64Array,
 ): void {
+  const m0 = toLocal[0];
+  const m1 = toLocal[1];
+  const m2 = toLocal[2];
   const px = x - origin[0];
   const py = y - origin[1];
   const pz = z - origin[2];

@@ -32,7 +32,7 @@ function interrupted(out: string, times: number): Promise<{ code: number | null;
   let sent = 0;
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
-    const due = /^epoch 2: /m.test(stderr) && (sent === 0 || stderr.includes("stopping after this batch"));
+    const due = /^epoch 1: /m.test(stderr) && (sent === 0 || stderr.includes("stopping after this batch"));
     if (due && sent < times) {
       sent++;
       child.kill("SIGINT");

@@ -44,7 +44,8 @@ test("recipe.schema.json is that of the schema (npm run recipe-files writes it)"
 test("docs/recipes.md lists every published recipe with its figure", async () => {
   const page = file("docs", "recipes.md");
   const rows = [...page.matchAll(/^\| `([a-z0-9-]+)` \| (AP|PCKh) ([\d.]+) \|$/gm)];
-  const recipes = await Promise.all((await listRecipes()).map((name) => readRecipe(name)));
+  const all = await Promise.all((await listRecipes()).map((name) => readRecipe(name)));
+  const recipes = all.filter(({ paper }) => paper !== null);
   expect(rows.map(([, name, metric, value]) => [name, metric, Number(value)])).toEqual(
     recipes.map(({ name, paper }) => [name, paper!.metric, paper!.value]),
   );

@@ -16,8 +16,8 @@ import { plainLook } from "../../src/synthetic/material.ts";
 import {
   box,
   capsule,
-  depthFunction,
   ellipsoid,
+  rowFiller,
   type Solid,
   spanInRow,
   surfaceNormal,
@@ -50,6 +50,21 @@ function inHull(p: Vec3, a: Vec3, b: Vec3, ra: number, rb: number): boolean {
 function march(inside: (p: Vec3) => boolean, x: number, y: number): number {
   for (let z = -20; z < 20; z += 0.1) if (inside([x, y, z])) return z;
   return Number.POSITIVE_INFINITY;
+}
+
+/** Depth of a solid's front at a point: a row of three samples around it, each as the others would find it. */
+function depthFunction(solid: Solid): (x: number, y: number) => number {
+  return (x, y) => {
+    const maps = {
+      depth: new Float32Array(5).fill(Number.POSITIVE_INFINITY),
+      front: new Int16Array(5).fill(-1),
+    };
+    rowFiller(solid, 7, maps)(1, 3, x - 0.5, y, 0.5);
+    const [before, , at, , after] = maps.depth;
+    expect([before, after]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    expect(maps.front[2]).toBe(at === Number.POSITIVE_INFINITY ? -1 : 7);
+    return at!;
+  };
 }
 
 function compare(solid: Solid, inside: (p: Vec3) => boolean): void {

@@ -164,6 +164,37 @@ test("two batches accumulated are one step on their mean gradient", async () => 
   expect(flat((name) => data(slots.get("gradients")!, name)).every((value) => value === 0)).toBe(true);
 });
 
+test("optimizer and moving average wait for the step of accumulated batches", async () => {
+  await using session = await open({
+    accumulate: 2,
+    optimizer: { type: "adam", betas: [0.75, 0.5], epsilon: 1e-8 },
+    ema: true,
+    averageRate: () => 0.5,
+  });
+  const slot = async (role: string) => {
+    const { slots } = await session.snapshot();
+    return flat((name) => data(slots.get(role)!, name));
+  };
+  const start = flat((name) => data(weights, name));
+  await run(session, batch(1));
+  for (const role of ["moment1", "moment2"])
+    expect((await slot(role)).every((value) => value === 0)).toBe(true);
+  expect(await slot("average")).toEqual(start);
+  await run(session, batch(2));
+  const [first, second] = [gradients.get(1)!, gradients.get(2)!];
+  const mean = flat((name) => first(name).map((g, i) => (g + second(name)[i]!) / 2));
+  const scaled = (values: number[], factor: number) => values.map((value) => factor * value);
+  expect(relativeError(await slot("moment1"), scaled(mean, 0.25))).toBeLessThan(1e-3);
+  const squares = mean.map((g) => g * g);
+  expect(relativeError(await slot("moment2"), scaled(squares, 0.5))).toBeLessThan(1e-3);
+  const { weights: after } = await session.snapshot();
+  const halfway = flat((name) => data(after, name)).map((value, i) => (value + start[i]!) / 2);
+  const average = await slot("average");
+  expect(relativeError(average, halfway)).toBeLessThan(1e-6);
+  await run(session, batch(1)); // collected again
+  expect(await slot("average")).toEqual(average);
+});
+
 test("a batch that is not finite changes nothing, and what was collected is given up", async () => {
   await using session = await open({ accumulate: 2 });
   await run(session, batch(1));

@@ -64,12 +64,12 @@ test("the uninterrupted run: 21 batches, 7 steps, all of its state in the checkp
 });
 
 describe("resumed", () => {
-  test("after signals in the middle of epochs, with other numbers of workers", async () => {
-    const first = await runTiny({ ...recipe, workers: 1 }, out("stopped"), { stopAfter: 4 });
+  test("after signals in the middle of epochs, with another number of workers", async () => {
+    const first = await runTiny(recipe, out("stopped"), { stopAfter: 4 });
     expect(first).toMatchObject({ finished: false, epochs: 0, steps: 1 });
-    const second = await runTiny(recipe, out("stopped"), { stopAfter: 7, resume: true });
+    const second = await runTiny({ ...recipe, workers: 1 }, out("stopped"), { stopAfter: 7, resume: true });
     expect(second).toMatchObject({ finished: false, epochs: 1, steps: 3 }); // 11 batches
-    const third = await runTiny({ ...recipe, workers: 2 }, out("stopped"), { resume: true });
+    const third = await runTiny(recipe, out("stopped"), { resume: true });
     expect(third).toMatchObject({ finished: true, steps: 7 });
     await expectAsWhole("stopped");
     expect(await eventsOf(out("stopped"))).toEqual([
@@ -113,13 +113,13 @@ describe("resumed", () => {
     await expectAsWhole("crashed");
   });
 
-  test("a finished run is finished; more epochs go on; another recipe is refused", async () => {
-    const again = await runTiny(recipe, out("whole"), { resume: true });
-    expect(again).toMatchObject({ finished: true, steps: 7 });
+  test("more epochs go on from a finished run; another recipe is refused", async () => {
     const other = runTiny({ ...recipe, batchSize: 4, seed: 8 }, out("whole"), { resume: true });
     await expect(other).rejects.toThrow(/begun with another batchSize, seed/);
     const longer = await runTiny({ ...recipe, epochs: 4 }, out("whole"), { resume: true });
     expect(longer).toMatchObject({ finished: true, epochs: 4, steps: 9 });
     expect(longer.lines).toContain("epochs: 3 before, 4 now");
+    const again = await runTiny({ ...recipe, epochs: 3 }, out("whole"), { resume: true });
+    expect(again).toMatchObject({ finished: true, steps: 9 }); // nothing is left to do
   });
 });
