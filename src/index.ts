@@ -32,6 +32,7 @@ export {
   type PoseRequest,
   type PoseResult,
 } from "./estimators/pose-estimator.ts";
+export { differentiate } from "./graph/differentiate.ts";
 export type { Affine } from "./image/affine.ts";
 export { type DecodeOptions, decodeImage, type ImageSource, type RawPixels } from "./image/decode.ts";
 export { type EncodedFormat, encodeImage } from "./image/encode.ts";
@@ -76,6 +77,10 @@ export {
   toImageCoords,
 } from "./pose/transforms.ts";
 export type { Box, Keypoint, Person, ScoredBox } from "./pose/types.ts";
+export { describeRecipe, type RecipeKey } from "./recipe/describe.ts";
+export { listRecipes, parseRecipe, readRecipe } from "./recipe/read-recipe.ts";
+export { learningRateAt, type RunPosition } from "./recipe/schedule.ts";
+export type { Recipe, RecipeInput } from "./recipe/schema.ts";
 export { type DeviceReport, describeDevices } from "./runtime/describe-devices.ts";
 export { openSession } from "./runtime/node.ts";
 export {
@@ -84,9 +89,12 @@ export {
   type ModelSession,
   type RunOptions,
   type SessionOptions,
+  type StatefulSession,
+  type StatefulSessionOptions,
   type ValueSpec,
 } from "./runtime/session.ts";
 export { openSessionPool, type SessionPool, type SessionPoolOptions } from "./runtime/session-pool.ts";
+export { openStatefulSession } from "./runtime/stateful.ts";
 export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
 export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
 export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";
@@ -104,6 +112,9 @@ export {
 } from "./synthetic/scene.ts";
 export { encodeNpy, readNpy } from "./tensor/npy.ts";
 export { type DType, type Tensor, tensor } from "./tensor/tensor.ts";
+export { type StepResult, TrainingSession, type TrainingSessionOptions } from "./train/training-session.ts";
+export type { TrainingProgress, TrainingResult, TrainingRunOptions } from "./training-runs/run-options.ts";
+export { runTraining } from "./training-runs/training-run.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";
 export {
   type DownloadedCheckpoint,
