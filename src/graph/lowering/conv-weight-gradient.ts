@@ -3,7 +3,7 @@
 import { type Attributes, intsOf, numberOf } from "../operator.ts";
 import { reduceSum } from "../ops/broadcast.ts";
 import { fusedMatMul } from "../ops/linear.ts";
-import { concat, pad, padAxis, reshape, slice, transpose } from "../ops/shape.ts";
+import { concat, pad, padAxis, reshape, slice, spaceToDepth, transpose } from "../ops/shape.ts";
 import type { Value } from "../value.ts";
 import { depthwiseWeightGradient, fitsDepthwise } from "./depthwise.ts";
 import type { LoweringRule } from "./target.ts";
@@ -88,6 +88,33 @@ function sameSize(x: Value, dy: Value, { kernel: [kh, kw], out, perGroup }: Geom
   return reshape(taps, [out, perGroup, kh, kw]);
 }
 
+/**
+ * A 3×3 convolution with stride 2 and a pixel of padding. x in four planes, by even and odd rows and columns: the middle tap of
+ * an axis meets even places, the last one odd places, the first one the odd places before.
+ */
+function halved(x: Value, dy: Value, { out, perGroup }: Geometry): Value {
+  const [samples, , height, width] = dy.shape as [number, number, number, number];
+  const places = reshape(spaceToDepth(x, 2), [samples, 4, perGroup, height, width]);
+  const [e0, e1, o0, o1] = [0, 1, 2, 3].map((place) =>
+    reshape(slice(places, 1, place, place + 1), [samples, perGroup, height, width]),
+  ) as [Value, Value, Value, Value];
+  const odd = concat([shifted(o1, 3, 1), o0, o1].map(flat), 1); // N×3C×P
+  const even = concat([shifted(e1, 3, 1), e0, e1].map(flat), 1);
+  const maps = flat(dy);
+  const first = correlate(odd, shifted(maps, 2, -width)); // 3C×O
+  const others = correlate(concat([even, odd], 1), maps); // 6C×O
+  const byOutput = transpose(concat([first, others], 0), [1, 0]); // O×(9·C)
+  const taps = transpose(reshape(byOutput, [out, 9, perGroup]), [0, 2, 1]); // O×C×9
+  return reshape(taps, [out, perGroup, 3, 3]);
+}
+
+/** Whether {@link halved} applies. */
+function isHalving({ kernel, strides, dilations, pads, group }: Geometry, x: Value): boolean {
+  const all = (values: readonly number[], value: number): boolean => values.every((size) => size === value);
+  const even = x.shape.slice(2).every((size) => (size as number) % 2 === 0);
+  return group === 1 && even && all(kernel, 3) && all(strides, 2) && all(dilations, 1) && all(pads, 1);
+}
+
 /** A depthwise convolution that keeps the size of its maps: as {@link sameSize}, with one small product for each channel. */
 function depthwise(x: Value, dy: Value, { kernel: [kh, kw], out }: Geometry): Value {
   const [samples, , height, width] = x.shape as [number, number, number, number];
@@ -156,6 +183,7 @@ export const convWeightGradient: LoweringRule = (node, inputs, { target }) => {
     const blocked = depthwiseWeightGradient(x, dy, node.attributes, kernel);
     if (blocked) return [blocked];
   }
+  if (target.kind === "cpu" && isHalving(geometry, x)) return [halved(x, dy, geometry)];
   if (!keepsSize(geometry)) return [general(x, dy, geometry)];
   if (group === 1) return [sameSize(x, dy, geometry)];
   const oneEach = geometry.perGroup === 1 && geometry.out === group;

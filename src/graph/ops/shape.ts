@@ -137,6 +137,19 @@ export const Concat = defineOperator({
   },
 });
 
+/** ONNX SpaceToDepth: N×C×H×W to N×b²C×H/b×W/b; the b·b places within a block come before the channels. */
+export const SpaceToDepth = defineOperator({
+  type: "SpaceToDepth",
+  attributeKinds: { blocksize: "int" },
+  infer(inputs, attributes) {
+    const [n, c, h, w] = inputs[0]!.shape as [Dim, number, number, number];
+    const b = numberOf(attributes, "blocksize", 0);
+    if (inputs[0]!.shape.length !== 4 || b < 1 || h % b !== 0 || w % b !== 0)
+      throw shapeError("SpaceToDepth", inputs, `height and width must be multiples of ${b}`);
+    return [{ dtype: inputs[0]!.dtype, shape: [n, c * b * b, h / b, w / b] }];
+  },
+});
+
 /** Slice(data, starts, ends, axes, steps) with constant bounds, clamped to the axis as ONNX does. */
 export const Slice = defineOperator({
   type: "Slice",
@@ -338,5 +351,8 @@ export const gather = (x: Value, indices: readonly number[], axis: number, name 
 /** Parts of x of the given sizes along `axis`. */
 export const split = (x: Value, axis: number, sizes: readonly number[], name = ""): readonly Value[] =>
   emit(Split, [x, ints(sizes)], { axis }, name);
+/** x (N×C×H×W) in blocks of `block`×`block` pixels: N×block²·C×H/block×W/block. */
+export const spaceToDepth = (x: Value, block: number, name = ""): Value =>
+  emitOne(SpaceToDepth, [x], { blocksize: block }, name);
 /** N×C×H×W → N×(C·H·W). */
 export const flatten = (x: Value, name = ""): Value => emitOne(Flatten, [x], { axis: 1 }, name);
