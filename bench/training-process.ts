@@ -7,7 +7,7 @@ import type { StepResult, TrainingSession } from "../src/train/training-session.
 import { jobBatch, LEARNING_RATE, openJob, type TrainingJob, type TrainingSettings } from "./training-job.ts";
 
 interface Command extends TrainingJob, TrainingSettings {
-  readonly do: "open" | "run" | "memory";
+  readonly do: "open" | "run" | "usage";
   readonly count: number;
 }
 
@@ -38,7 +38,10 @@ async function answer(command: Command): Promise<Record<string, unknown>> {
     const { loss, gradientNorm } = await step();
     return { parameters: opened.parameters, openMs: opened.openMs, loss, gradientNorm };
   }
-  if (command.do === "memory") return { bytes: process.resourceUsage().maxRSS * 1024 };
+  if (command.do === "usage") {
+    const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+    return { bytes: maxRSS * 1024, cpuMs: (userCPUTime + systemCPUTime) / 1000 };
+  }
   const ms: number[] = [];
   for (let n = 0; n < command.count; n++) {
     const start = performance.now();

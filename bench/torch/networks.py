@@ -1,5 +1,9 @@
 """HRNet-W32 and Lite-HRNet-18 in PyTorch, with the published state-dict names: the peers of the benchmark."""
 
+import json
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -179,7 +183,10 @@ class Weighting(nn.Module):
 
 
 class LiteModule(nn.Module):
-    """Two weighting blocks and the exchange as released: branch 0 counts twice and its fused map feeds the other rows."""
+    """Two weighting blocks and the exchange as released: branch 0 counts twice and its fused map feeds the other rows.
+
+    In training the layers of branch 0 run twice, as in the released code: their statistics move twice.
+    """
 
     def __init__(self, widths):
         super().__init__()
@@ -205,7 +212,8 @@ class LiteModule(nn.Module):
         rows = []
         for i, row in enumerate(self.fuse_layers):
             terms = [xs[j] if i == j else layer(xs[j]) for j, layer in enumerate(row)]
-            y = sum(terms[1:], terms[0] * 2)
+            again = row[0](xs[0]) if self.training and i > 0 else terms[0]
+            y = sum(terms[1:], terms[0] + again)
             if i == 0:
                 xs[0] = y
             rows.append(F.relu(y))
@@ -267,3 +275,17 @@ class LiteHRNet(nn.Module):
 
 
 NETWORKS = {"hrnet-w32": HRNet, "lite-hrnet-18": LiteHRNet}
+
+
+def read_state(network, folder):
+    """Loads weights.json and weights.bin (float32, by state-dict name) of a folder; nothing may be left over or missing."""
+    tensors = json.loads((Path(folder) / "weights.json").read_text())["tensors"]
+    data = np.fromfile(Path(folder) / "weights.bin", dtype=np.float32)
+    state = {
+        name: torch.from_numpy(data[at : at + int(np.prod(shape))].reshape(shape).copy())
+        for name, (at, shape) in tensors.items()
+    }
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    wrong = [name for name in missing if not name.endswith("num_batches_tracked")] + list(unexpected)
+    if wrong:
+        raise ValueError(f"state dicts differ: {wrong[:5]}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from networks import NETWORKS
+from networks import NETWORKS, read_state
 
 warnings.filterwarnings("ignore")
 
@@ -22,16 +22,8 @@ def load(command):
     torch.set_num_threads(command["threads"])
     folder = Path(command["folder"])
     manifest = json.loads((folder / "weights.json").read_text())
-    data = np.fromfile(folder / "weights.bin", dtype=np.float32)
     network = NETWORKS[command["network"]]()
-    state = {
-        name: torch.from_numpy(data[at : at + int(np.prod(shape))].reshape(shape).copy())
-        for name, (at, shape) in manifest["tensors"].items()
-    }
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    wrong = [name for name in missing if not name.endswith("num_batches_tracked")] + list(unexpected)
-    if wrong:
-        raise ValueError(f"state dicts differ: {wrong[:5]}")
+    read_state(network, folder)
     network.eval()
     x = torch.from_numpy(np.fromfile(folder / "input.bin", dtype=np.float32).reshape(manifest["input"]))
     network(x).numpy().tofile(folder / "output.bin")

@@ -11,6 +11,7 @@ import { add, div, greater, mul, scale, shift, sqrt, sub, where } from "../graph
 import { concat, reshape, split } from "../graph/ops/shape.ts";
 import { foldConstants } from "../graph/passes/fold-constants.ts";
 import { halveConvolutions } from "../graph/passes/half-convolutions.ts";
+import { interleaveChannels } from "../graph/passes/interleave-channels.ts";
 import { constant, input as graphInput, type Value } from "../graph/value.ts";
 import type { Network } from "../models/network.ts";
 import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
@@ -173,7 +174,10 @@ export function buildStep(options: StepOptions): StepGraph {
   });
   const parts = new Map(trained.flatMap((entry) => [...entry.parts]));
   const half = options.precision === "fp16";
-  const form = trainingForm(half ? halveConvolutions(network.graph) : network.graph, options.frozenBatchNorm);
+  const form = trainingForm(
+    interleaveChannels(half ? halveConvolutions(network.graph) : network.graph),
+    options.frozenBatchNorm,
+  );
   // The statistics of the batch are results of the same graph: they are rewritten along with its outputs.
   const names = Object.keys(network.graph.outputs);
   const withStatistics = rewriteGraph(

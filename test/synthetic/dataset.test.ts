@@ -126,10 +126,25 @@ test("hrnet synthesize draws what its options say", async () => {
   const folder = join(temporaryFolder(), "people");
   const text = await runVerb(
     command(),
-    ...[folder, "--train", "1", "--val", "1", "--size", "48x64", "--people", "2", "--quiet", "--json"],
+    ...[
+      folder,
+      "--train",
+      "1",
+      "--val",
+      "1",
+      "--size",
+      "48x64",
+      "--people",
+      "2",
+      "--turn",
+      "30",
+      "--quiet",
+      "--json",
+    ],
   );
   expect(JSON.parse(text)).toMatchObject({ folder, images: { train: 1, val: 1 } });
   const { width, height } = await sharp(join(folder, "images", "train", "000001.jpg")).metadata();
   expect([width, height]).toEqual([64, 48]);
+  expect(JSON.parse(readFileSync(join(folder, "synthetic.json"), "utf8"))).toMatchObject({ yaw: [-30, 30] });
   await expect(runVerb(command(), folder, "--people", "many")).rejects.toThrow(/like 2 or 1-3/);
 });

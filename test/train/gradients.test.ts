@@ -5,6 +5,7 @@ import { bindParameters, createGraph } from "../../src/graph/graph.ts";
 import { lower } from "../../src/graph/lowering/lower.ts";
 import { graphToModel } from "../../src/graph/onnx.ts";
 import { encodeModel } from "../../src/graph/onnx-proto.ts";
+import { interleaveChannels } from "../../src/graph/passes/interleave-channels.ts";
 import { input } from "../../src/graph/value.ts";
 import { jointsMse } from "../../src/losses/heatmap-losses.ts";
 import { openSession } from "../../src/runtime/node.ts";
@@ -23,7 +24,7 @@ describe.each(FIXTURES)("%s", (name, checkpoint) => {
   describe.skipIf(!hasShared("fixtures", name))("against PyTorch", () => {
     test.each(TARGETS)("gradients, lowered for %s", async (_, target) => {
       const { network, weights, meta, array, tensors } = await trainingFixture(name, checkpoint);
-      const { graph } = trainingForm(network.graph);
+      const { graph } = trainingForm(interleaveChannels(network.graph));
       const heatmaps = graph.outputs["heatmaps"]!;
       const targets = input("target", "float32", heatmaps.shape);
       const factors = input("weight", "float32", heatmaps.shape.slice(0, 2));
