@@ -27,6 +27,7 @@ export const CONVOLUTIONS: readonly ConvGeometry[] = [
   ["3×3, one sample", [1, 2, 4, 4], [2, 2, 3, 3], { pads: around(1) }],
   ["3×3 on one pixel", [2, 3, 1, 1], [2, 3, 3, 3], { pads: around(1) }],
   ["3×3, large map", [2, 2, 18, 17], [3, 2, 3, 3], { pads: around(1) }],
+  ["3×3, very large map", [1, 2, 46, 45], [3, 2, 3, 3], { pads: around(1) }],
   ["3×3, whole blocks of channels", [2, 16, 4, 5], [32, 16, 3, 3], { pads: around(1) }],
   [
     "3×3, stride 2, whole blocks of channels",

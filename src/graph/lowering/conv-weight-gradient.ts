@@ -74,16 +74,28 @@ function span(x: Value, axis: number, start: number, count: number, step: number
 /** x with its content moved `by` places along `axis`; zeros move in. */
 const shifted = (x: Value, axis: number, by: number): Value => padAxis(x, axis, by, -by);
 
+/** Pixels of a map from which on a product for each row of taps is faster than one for all, which needs one more copy of dy. */
+const LARGE_MAP = 2048;
+
 /**
  * A k×k convolution that keeps the size of its maps (stride 1, odd k): the tap (i, j) sums dy against x moved by i rows and j
  * columns. Moving dy by rows and x by columns takes k copies of each instead of k·k of one.
  */
 function sameSize(x: Value, dy: Value, { kernel: [kh, kw], out, perGroup }: Geometry): Value {
-  const width = x.shape[3] as number;
-  const columns = Array.from({ length: kw }, (_, j) => flat(shifted(x, 3, (kw - 1) / 2 - j)));
+  const [, , height, width] = x.shape as [number, number, number, number];
+  const parts = Array.from({ length: kw }, (_, j) => flat(shifted(x, 3, (kw - 1) / 2 - j)));
+  const columns = concat(parts, 1); // N×(kw·C)×P
   const rows = Array.from({ length: kh }, (_, i) => shifted(flat(dy), 2, (i - (kh - 1) / 2) * width));
-  const products = correlate(concat(rows, 1), concat(columns, 1)); // (kh·O)×(kw·C)
-  const byOutput = transpose(reshape(products, [kh, out, kw * perGroup]), [1, 0, 2]); // O×kh×(kw·C)
+  const byOutput =
+    height * width >= LARGE_MAP
+      ? transpose(
+          concat(
+            rows.map((row) => correlate(columns, row)),
+            0,
+          ),
+          [1, 0],
+        ) // O×(kh·kw·C)
+      : transpose(reshape(correlate(concat(rows, 1), columns), [kh, out, kw * perGroup]), [1, 0, 2]); // O×kh×(kw·C)
   const taps = transpose(reshape(byOutput, [out, kh * kw, perGroup]), [0, 2, 1]); // O×C×(kh·kw)
   return reshape(taps, [out, perGroup, kh, kw]);
 }
