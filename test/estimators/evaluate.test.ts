@@ -99,6 +99,38 @@ describe.skipIf(!hasShared("weights", CHECKPOINT))("a real checkpoint (wider nai
 });
 
 describe("hrnet eval on drawn figures", () => {
+  test("PCK by the torso, over all keypoints and over limbs", async () => {
+    const root = temporaryFolder();
+    await writeCocoFolder(root, 4);
+    const results = join(root, "results.json");
+    const model = await tinyModel(root);
+    const json = JSON.parse(
+      await evaluate(root, "--model", model, "--json", "--save-results", results, "--pck", "0.9"),
+    );
+    const found = JSON.parse(readFileSync(results, "utf8")) as { image_id: number; keypoints: number[] }[];
+    const { annotations } = JSON.parse(
+      readFileSync(join(root, "annotations", "person_keypoints_val2017.json"), "utf8"),
+    ) as { annotations: { image_id: number; keypoints: number[] }[] };
+    const near: number[][] = [];
+    for (const { image_id, keypoints: truth } of annotations) {
+      const prediction = found.find((row) => row.image_id === image_id)!.keypoints;
+      const distance = (a: number[], i: number, b: number[], j: number): number =>
+        Math.hypot(a[3 * i]! - b[3 * j]!, a[3 * i + 1]! - b[3 * j + 1]!);
+      const torso = distance(truth, 5, truth, 12); // left shoulder, right hip
+      truth.forEach((visible, at) => {
+        const k = (at - 2) / 3;
+        if (at % 3 === 2 && visible > 0)
+          near.push([k, distance(truth, k, prediction, k) <= 0.9 * torso ? 1 : 0]);
+      });
+    }
+    const share = (rows: number[][]): number => rows.reduce((sum, [, hit]) => sum + hit!, 0) / rows.length;
+    expect(json.torsoPck.persons).toBe(4);
+    expect(json.torsoPck.pck).toBeCloseTo(share(near), 9);
+    expect(json.torsoPck.limbs).toBeCloseTo(share(near.filter(([k]) => k! >= 5)), 9);
+    expect(share(near)).toBeGreaterThan(0);
+    expect(share(near)).toBeLessThan(1);
+  });
+
   test("COCO: annotated boxes, detected boxes, results file, an unreadable picture", async () => {
     const root = temporaryFolder();
     await writeCocoFolder(root, 5);
