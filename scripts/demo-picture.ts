@@ -9,7 +9,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string" },
     out: { type: "string", default: "docs/images/demo.jpg" },
-    seeds: { type: "string", default: "9,2,10,12" },
+    seeds: { type: "string", default: "3,7,12,20" },
   },
 });
 if (!values.model) throw new Error("Name a model: --model <file|name>.");
