@@ -114,6 +114,9 @@ function checkPose(recipe: PoseRecipe, context: z.RefinementCtx): void {
   if (optimizer.type === "sgd" && optimizer.nesterov && optimizer.momentum === 0) {
     issue(["optimizer", "nesterov"], "needs a momentum above 0");
   }
+  if (recipe.batchSize % recipe.replicas !== 0) {
+    issue(["replicas"], `a batch of ${recipe.batchSize} does not come in ${recipe.replicas} equal parts`);
+  }
   if (skeleton === null || isFileName(skeleton)) return;
   let keypoints: number;
   try {

@@ -144,6 +144,14 @@ export const TRAINING_KEYS = {
     .min(1)
     .max(4096)
     .describe("Samples that go through the network at once; batch normalisation sees these."),
+  replicas: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .describe(
+      "Equal parts of a batch that go through copies of the network side by side, their gradients averaged (as PyTorch's DistributedDataParallel). On the CPU networks of small kernels, as Lite-HRNet, train nearly as many times as fast, up to one for each core. Batch normalisation sees batchSize / replicas samples.",
+    ),
   accumulate: z
     .int()
     .min(1)

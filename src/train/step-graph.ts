@@ -1,82 +1,23 @@
-// One training step as one graph: forward, loss, backward, optimizer. Parameters and optimizer state come in and go out as flat
-// vectors that stay on the device.
+// One training step as one graph: forward, loss, backward, optimizer; or as two, between which the gradients of several parts of a
+// batch are averaged. Parameters and optimizer state come in and go out as flat vectors that stay on the device.
 
 import { HRNetError } from "../errors.ts";
-import { differentiate } from "../graph/differentiate.ts";
-import { createGraph, type Graph, rewriteGraph } from "../graph/graph.ts";
+import { createGraph, type Graph } from "../graph/graph.ts";
 import { lower } from "../graph/lowering/lower.ts";
-import type { Target } from "../graph/lowering/target.ts";
-import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, div, greater, mul, scale, shift, sqrt, sub, where } from "../graph/ops/elementwise.ts";
-import { concat, reshape, split } from "../graph/ops/shape.ts";
 import { foldConstants } from "../graph/passes/fold-constants.ts";
-import { halveConvolutions } from "../graph/passes/half-convolutions.ts";
-import { interleaveChannels } from "../graph/passes/interleave-channels.ts";
-import { constant, input as graphInput, type Value } from "../graph/value.ts";
-import type { Network } from "../models/network.ts";
-import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
-import { type Normalization, normalizePixels } from "./normalization.ts";
-import { type Optimizer, optimize, type StepScalars, slotsOf } from "./optimizers.ts";
+import { shareResults } from "../graph/passes/share-results.ts";
+import { input as graphInput, type Value } from "../graph/value.ts";
+import { type BatchGradients, batchGradients, packVector } from "./batch-gradients.ts";
+import { next, nextStatistics, parameterUpdate } from "./parameter-update.ts";
 import { type Vector, vectorOf, vectorsOf } from "./state-layout.ts";
-import { type BatchStatistics, trainingForm } from "./training-form.ts";
-
-/** Parameters that share a learning rate and a decay. */
-export interface ParameterGroup {
-  readonly names: readonly string[];
-  readonly learningRateFactor: number;
-  readonly weightDecay: number;
-}
-
-/** A loss and what else one wants to know of a batch. */
-export interface LossTerms {
-  /** float32[]. */
-  readonly loss: Value;
-  /** Further values to give out, by name. */
-  readonly report?: Readonly<Record<string, Value>>;
-}
-
-/** What a step is made of. */
-export interface StepOptions {
-  /** Built for a fixed batch. */
-  readonly network: Network;
-  /**
-   * The network's input is fed as 8-bit pixels (N×3×H×W) and normalised in the graph: (x/255 − mean)/std. Without it the
-   * input is fed as the network takes it, float32.
-   */
-  readonly normalization?: Normalization | undefined;
-  /** Further feeds: targets, weights. Sizes known. */
-  readonly feeds: Readonly<Record<string, Value>>;
-  /** The loss for the network's outputs and {@link feeds}. */
-  readonly loss: (
-    outputs: Readonly<Record<string, Value>>,
-    feeds: Readonly<Record<string, Value>>,
-  ) => LossTerms;
-  readonly optimizer: Optimizer;
-  /** Every trainable parameter that is in no group is frozen: it takes its value from {@link weights}. */
-  readonly groups: readonly ParameterGroup[];
-  /** Values of what is frozen. */
-  readonly weights: ReadonlyMap<string, Tensor>;
-  /** Tells by the module's path which batch normalisations keep their stored statistics. */
-  readonly frozenBatchNorm?: (path: string) => boolean;
-  /** Weight of a batch in the running statistics: 0.1 in PyTorch. */
-  readonly batchNormMomentum: number;
-  /** Largest norm of all gradients together; longer ones are scaled down (`torch.nn.utils.clip_grad_norm_`). */
-  readonly clipNorm?: number | undefined;
-  /** Batches whose gradients are averaged before each optimizer step. */
-  readonly accumulate?: number;
-  /** Keep a moving average of the parameters. */
-  readonly ema?: boolean;
-  /** `fp16`: convolutions compute in half precision; parameters, statistics, loss and optimizer stay in single precision. */
-  readonly precision?: "fp32" | "fp16";
-  readonly target: Target;
-}
-
-/** A vector of the state: name of its input and output, and what it holds. */
-export interface StateVector {
-  readonly name: string;
-  readonly kind: "parameters" | "average" | "gradients" | "optimizer" | "statistics";
-  readonly vector: Vector;
-}
+import {
+  SCALARS,
+  type ScalarInput,
+  type StateVector,
+  type StepOptions,
+  type TrainedVector,
+} from "./step-options.ts";
+import type { BatchStatistics } from "./training-form.ts";
 
 /** A step, ready to be written as a model. */
 export interface StepGraph {
@@ -86,56 +27,105 @@ export interface StepGraph {
   readonly vectors: readonly StateVector[];
 }
 
-/** Name of the output that replaces the state input `name`. */
-const next = (name: string): string => `${name}.next`;
+/** A step of which `graph` is the second half: it is fed what the first half gave for every part of the batch, averaged. */
+export interface ReplicatedStepGraph extends StepGraph {
+  /** The first half, for one part: fed pixels, targets and the parameters, it gives loss, report and {@link HandedOver}. */
+  readonly part: Graph;
+}
 
-const floats = (values: Float32Array): Value => constant(tensor("float32", [values.length], values));
+/** Outputs of the first half that are inputs of the second: `gradient.0`, `gradient.1`, … and this. */
+export const BATCH_STATISTICS = "batchStatistics";
 
-/** The arrays in a vector as graph values. */
-function unpacked(vector: Value, { slots }: Vector): Map<string, Value> {
-  const parts = split(
-    vector,
-    0,
-    slots.map(({ shape }) => elementCount(shape)),
-  );
-  return new Map(
-    slots.map(({ name, shape }, index) => [
-      name,
-      shape.length === 1 ? parts[index]! : reshape(parts[index]!, shape),
-    ]),
+/** Name of the gradient of a vector where it is handed over. */
+export const gradientName = (index: number): string => `gradient.${index}`;
+
+/** Name of a vector of parameters. */
+export const parametersName = (index: number): string => `parameters.${index}`;
+
+/** The inputs of a step that come up as its halves are built. */
+class StepInputs {
+  readonly vectors: StateVector[] = [];
+  readonly state: Value[] = [];
+  readonly #scalars = new Map(SCALARS.map((name) => [name, graphInput(name, "float32", [])]));
+
+  readonly scalar: ScalarInput = (name) => this.#scalars.get(name)!;
+
+  readonly stateInput = (name: string, kind: StateVector["kind"], vector: Vector): Value => {
+    const value = graphInput(name, "float32", [vector.length]);
+    this.vectors.push({ name, kind, vector });
+    this.state.push(value);
+    return value;
+  };
+
+  /** The graph of `outputs`, lowered; of the scalars it has those that it reads. */
+  graph(inputs: readonly Value[], outputs: Readonly<Record<string, Value>>, options: StepOptions): Graph {
+    const scalars = new Set(this.#scalars.values());
+    const lowered = lower(createGraph([...inputs, ...scalars], outputs), options.target);
+    const graph = foldConstants(shareResults(lowered));
+    const used = new Set(graph.nodes.flatMap((node) => node.inputs));
+    const names = new Set<string>(SCALARS);
+    return { ...graph, inputs: graph.inputs.filter((value) => used.has(value) || !names.has(value.name!)) };
+  }
+
+  stepGraph(graph: Graph): StepGraph {
+    return {
+      graph,
+      state: Object.fromEntries(this.vectors.map(({ name }) => [name, next(name)])),
+      vectors: this.vectors,
+    };
+  }
+}
+
+/** Builds the graph of one step. Inputs: `image`, the feeds, the scalars of {@link SCALARS}, the state. */
+export function buildStep(options: StepOptions): StepGraph {
+  const inputs = new StepInputs();
+  const trained = trainedInputs(options, inputs);
+  const batch = batchGradients(options, trained, inputs.scalar);
+  const outputs = {
+    loss: batch.loss,
+    ...batch.report,
+    ...parameterUpdate(options, trained, batch.gradients, inputs.stateInput, inputs.scalar),
+    ...runningStatistics(options, batch.statistics, packedStatistics(batch), 1, inputs),
+  };
+  return inputs.stepGraph(
+    inputs.graph([batch.image, ...Object.values(options.feeds), ...inputs.state], outputs, options),
   );
 }
 
-const packed = (values: readonly Value[]): Value =>
-  concat(
-    values.map((value) => (value.shape.length === 1 ? value : reshape(value, [-1]))),
-    0,
+/**
+ * Builds the two halves of a step on a batch in `replicas` parts, for which the network and the feeds of `options` are built.
+ * The normalisations see single parts, as those of PyTorch's DistributedDataParallel do; running statistics are those of the
+ * whole batch.
+ */
+export function buildReplicatedStep(options: StepOptions, replicas: number): ReplicatedStepGraph {
+  const first = new StepInputs();
+  const batch = batchGradients(options, trainedInputs(options, first), first.scalar);
+  const statistics = packedStatistics(batch);
+  const handedOver: Record<string, Value> = {
+    ...Object.fromEntries(batch.gradients.map((gradient, index) => [gradientName(index), gradient])),
+    ...(statistics && { [BATCH_STATISTICS]: statistics }),
+  };
+  const part = first.graph(
+    [batch.image, ...Object.values(options.feeds), ...first.state],
+    { loss: batch.loss, ...batch.report, ...handedOver },
+    options,
   );
-
-/** r + m·(s − r), the statistic s of a batch weighted by momentum; a module called k times moves k times. */
-function nextStatistics(
-  running: Value,
-  statistics: readonly BatchStatistics[],
-  { slots, length }: Vector,
-  { network, batchNormMomentum }: StepOptions,
-): Value {
-  const momentum = new Float32Array(length);
-  const correction = new Float32Array(length).fill(1);
-  let offset = 0;
-  slots.forEach(({ name, shape }, index) => {
-    const end = offset + elementCount(shape);
-    const calls = network.parameters.get(name)!.calls;
-    momentum.fill(1 - (1 - batchNormMomentum) ** calls, offset, end);
-    const { count, varianceName } = statistics[index >> 1]!;
-    if (name === varianceName && count > 1) correction.fill(count / (count - 1), offset, end);
-    offset = end;
-  });
-  const batch = mul(packed(statistics.flatMap(({ mean, variance }) => [mean, variance])), floats(correction));
-  return add(running, mul(sub(batch, running), floats(momentum)));
+  const second = new StepInputs();
+  const taken = Object.fromEntries(
+    Object.entries(handedOver).map(([name, { shape }]) => [name, graphInput(name, "float32", shape)]),
+  );
+  const trained = trainedInputs(options, second);
+  const gradients = trained.map((_, index) => taken[gradientName(index)]!);
+  const outputs = {
+    ...parameterUpdate(options, trained, gradients, second.stateInput, second.scalar),
+    ...runningStatistics(options, batch.statistics, taken[BATCH_STATISTICS], replicas, second),
+  };
+  const graph = second.graph([...Object.values(taken), ...second.state], outputs, options);
+  return { ...second.stepGraph(graph), part };
 }
 
 /** The vectors of the parameters that are trained, group by group. */
-function parameterVectors({ network, groups }: StepOptions): { vector: Vector; group: ParameterGroup }[] {
+function parameterVectors({ network, groups }: StepOptions): TrainedVector[] {
   return groups.flatMap((group) => {
     const slots = group.names.map((name) => {
       const info = network.parameters.get(name);
@@ -147,177 +137,34 @@ function parameterVectors({ network, groups }: StepOptions): { vector: Vector; g
   });
 }
 
-/** Builds the graph of one step. Inputs: `image`, the feeds, the scalars of {@link SCALARS}, the state. */
-export function buildStep(options: StepOptions): StepGraph {
-  const { network, optimizer, accumulate = 1 } = options;
-  const [source] = network.graph.inputs;
-  // GPU providers have no 8-bit numbers: there, pixels are fed as floats.
-  const pixels = options.target.kind === "cpu" ? "uint8" : "float32";
-  const image = graphInput("image", options.normalization ? pixels : "float32", source!.shape);
-  const scalars = new Map(SCALARS.map((name) => [name, graphInput(name, "float32", [])]));
-  const scalar = (name: (typeof SCALARS)[number]): Value => scalars.get(name)!;
-
-  const vectors: StateVector[] = [];
-  const stateInputs: Value[] = [];
-  const outputs: Record<string, Value> = {};
-  const stateInput = (name: string, kind: StateVector["kind"], vector: Vector): Value => {
-    const value = graphInput(name, "float32", [vector.length]);
-    vectors.push({ name, kind, vector });
-    stateInputs.push(value);
-    return value;
-  };
-
-  // Forward.
-  const trained = parameterVectors(options).map((entry, index) => {
-    const value = stateInput(`parameters.${index}`, "parameters", entry.vector);
-    return { ...entry, index, value, parts: unpacked(value, entry.vector) };
-  });
-  const parts = new Map(trained.flatMap((entry) => [...entry.parts]));
-  const half = options.precision === "fp16";
-  const form = trainingForm(
-    interleaveChannels(half ? halveConvolutions(network.graph) : network.graph),
-    options.frozenBatchNorm,
-  );
-  // The statistics of the batch are results of the same graph: they are rewritten along with its outputs.
-  const names = Object.keys(network.graph.outputs);
-  const withStatistics = rewriteGraph(
-    createGraph(form.graph.inputs, {
-      ...form.graph.outputs,
-      ...Object.fromEntries(
-        form.statistics.flatMap(({ meanName, varianceName, mean, variance }) => [
-          [meanName, mean],
-          [varianceName, variance],
-        ]),
-      ),
-    }),
-    () => undefined,
-    (value) => leafOf(value, source!, image, parts, options),
-  );
-  const networkOutputs = Object.fromEntries(names.map((name) => [name, withStatistics.outputs[name]!]));
-  const statistics = form.statistics.map((entry) => ({
+const trainedInputs = (options: StepOptions, { stateInput }: StepInputs) =>
+  parameterVectors(options).map((entry, index) => ({
     ...entry,
-    mean: withStatistics.outputs[entry.meanName]!,
-    variance: withStatistics.outputs[entry.varianceName]!,
+    value: stateInput(parametersName(index), "parameters", entry.vector),
   }));
-  const { loss, report = {} } = options.loss(networkOutputs, options.feeds);
-  Object.assign(outputs, { loss, ...report });
 
-  // Backward.
-  // Gradients of single activations are too small for half precision unless the loss is large.
-  const gradients = differentiate(half ? mul(loss, scalar("lossScale")) : loss, [...parts.values()]);
-  const descaled = (gradient: Value): Value => (half ? div(gradient, scalar("lossScale")) : gradient);
-  const zeros = (shape: readonly number[]): Value => constant(tensor("float32", shape));
-  const collected = trained.map((entry) => {
-    const own = descaled(
-      packed(entry.vector.slots.map(({ name, shape }) => gradients.get(parts.get(name)!) ?? zeros(shape))),
-    );
-    if (accumulate === 1) return { ...entry, gradient: own };
-    const sum = stateInput(`gradients.${entry.index}`, "gradients", entry.vector);
-    return { ...entry, gradient: add(sum, scale(own, 1 / accumulate)) };
-  });
-  const squares = collected.map(({ gradient }) => reduceSum(mul(gradient, gradient), [0], false));
-  const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));
-  outputs["gradientNorm"] = norm;
+const packedStatistics = ({ statistics }: BatchGradients): Value | undefined =>
+  statistics.length === 0
+    ? undefined
+    : packVector(statistics.flatMap(({ mean, variance }) => [mean, variance]));
 
-  // Optimizer.
-  const clipping = options.clipNorm === undefined ? undefined : clipFactor(norm, options.clipNorm);
-  const applied = accumulate === 1 ? undefined : greater(scalar("apply"), constant(zeroScalar()));
-  /** The new value where the optimizer steps, the old one on batches that are only collected. */
-  const chosen = (after: Value, before: Value): Value => (applied ? where(applied, after, before) : after);
-  for (const { index, vector, group, value, gradient } of collected) {
-    const rate =
-      group.learningRateFactor === 1
-        ? scalar("learningRate")
-        : scale(scalar("learningRate"), group.learningRateFactor);
-    const stepScalars: StepScalars = {
-      learningRate: rate,
-      correction1: scalar("correction1"),
-      correction2: scalar("correction2"),
-    };
-    const slotNames = slotsOf(optimizer).map((slot) => `${slot}.${index}`);
-    const slots = slotNames.map((name) => stateInput(name, "optimizer", vector));
-    const updated = optimize(optimizer, {
-      parameters: value,
-      gradients: clipping ? mul(gradient, clipping) : gradient,
-      slots,
-      weightDecay: group.weightDecay,
-      scalars: stepScalars,
-    });
-    const parameters = chosen(updated.parameters, value);
-    outputs[next(`parameters.${index}`)] = parameters;
-    slotNames.forEach((name, at) => {
-      outputs[next(name)] = chosen(updated.slots[at]!, slots[at]!);
-    });
-    if (applied) outputs[next(`gradients.${index}`)] = where(applied, zeros([vector.length]), gradient);
-    if (options.ema) {
-      const average = stateInput(`average.${index}`, "average", vector);
-      const moved = add(average, mul(sub(parameters, average), scalar("averageRate")));
-      outputs[next(`average.${index}`)] = chosen(moved, average);
-    }
-  }
-  if (statistics.length > 0) {
-    const vector = vectorOf(
-      statistics.flatMap(({ meanName, varianceName }) =>
-        [meanName, varianceName].map((name) => ({
-          name,
-          shape: network.parameters.get(name)!.value.shape as readonly number[],
-        })),
-      ),
-    );
-    const running = stateInput("statistics", "statistics", vector);
-    outputs[next("statistics")] = nextStatistics(running, statistics, vector, options);
-  }
-  const inputs = [image, ...Object.values(options.feeds), ...scalars.values(), ...stateInputs];
-  const graph = foldConstants(lower(createGraph(inputs, outputs), options.target));
-  return {
-    graph: withUsedInputs(graph, new Set([...scalars.keys()])),
-    state: Object.fromEntries(vectors.map(({ name }) => [name, next(name)])),
-    vectors,
-  };
-}
-
-/** Scalars that a step may read, float32[]; a graph lists those it does. */
-export const SCALARS = [
-  "learningRate",
-  "correction1",
-  "correction2",
-  "apply",
-  "averageRate",
-  "lossScale",
-] as const;
-
-/** A network's input, parameter or buffer as the step has it. */
-function leafOf(
-  value: Value,
-  source: Value,
-  image: Value,
-  parts: ReadonlyMap<string, Value>,
-  { normalization, weights }: StepOptions,
-): Value {
-  if (value === source) return normalization ? normalizePixels(image, normalization) : image;
-  if (value.kind !== "parameter") return value;
-  const part = parts.get(value.name!);
-  if (part) return part;
-  const weight = weights.get(value.name!);
-  if (!weight)
-    throw new HRNetError(
-      "weights-mismatch",
-      `${value.name} is neither trained nor given: a frozen parameter needs its value.`,
-    );
-  return constant(weight);
-}
-
-/** min(1, largest/(norm + 1e-6)), as `clip_grad_norm_` has it. */
-function clipFactor(norm: Value, largest: number): Value {
-  const one = constant(tensor("float32", [], Float32Array.of(1)));
-  const factor = div(constant(tensor("float32", [], Float32Array.of(largest))), shift(norm, 1e-6));
-  return where(greater(factor, one), one, factor);
-}
-
-const zeroScalar = (): Tensor => tensor("float32", [], Float32Array.of(0));
-
-/** The graph without those of the `optional` inputs that no node reads. */
-function withUsedInputs(graph: Graph, optional: ReadonlySet<string>): Graph {
-  const used = new Set(graph.nodes.flatMap((node) => node.inputs));
-  return { ...graph, inputs: graph.inputs.filter((value) => used.has(value) || !optional.has(value.name!)) };
+/** The running statistics after a batch with the statistics `batch`, by name. */
+function runningStatistics(
+  options: StepOptions,
+  statistics: readonly BatchStatistics[],
+  batch: Value | undefined,
+  replicas: number,
+  { stateInput }: StepInputs,
+): Record<string, Value> {
+  if (!batch) return {};
+  const vector = vectorOf(
+    statistics.flatMap(({ meanName, varianceName }) =>
+      [meanName, varianceName].map((name) => ({
+        name,
+        shape: options.network.parameters.get(name)!.value.shape as readonly number[],
+      })),
+    ),
+  );
+  const running = stateInput("statistics", "statistics", vector);
+  return { [next("statistics")]: nextStatistics(running, batch, statistics, vector, options, replicas) };
 }

@@ -5,11 +5,13 @@ import { graphToModel } from "../graph/onnx.ts";
 import { encodeModel } from "../graph/onnx-proto.ts";
 import type { Network } from "../models/network.ts";
 import { probeChannelBlock } from "../runtime/channel-block.ts";
-import type { Device, RunOptions, StatefulSession } from "../runtime/session.ts";
+import type { Device, RunOptions, StatefulSessionOptions } from "../runtime/session.ts";
 import { openStatefulSession } from "../runtime/stateful.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { Optimizer } from "./optimizers.ts";
-import { buildStep, SCALARS, type StepGraph, type StepOptions } from "./step-graph.ts";
+import { openReplicas, type StepSession } from "./replicas.ts";
+import { buildReplicatedStep, buildStep, type StepGraph } from "./step-graph.ts";
+import { SCALARS, type StepOptions } from "./step-options.ts";
 import {
   type Arrays,
   packState,
@@ -44,6 +46,12 @@ export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
   readonly threads?: number;
   /** Whether idle threads of the engine wait in a busy loop; see `SessionOptions.spinning`. */
   readonly spinning?: boolean;
+  /**
+   * Equal parts of a batch that go through copies of the network side by side, sharing the threads; their gradients are averaged.
+   * Small kernels gain nothing from a second thread, and everything from a second copy. Network and feeds are those of one part;
+   * `run` is fed the whole batch. Default 1.
+   */
+  readonly replicas?: number;
   /** What a resumed run had beside its weights. */
   readonly slots?: Slots;
   /** What was done before, in a resumed run. */
@@ -68,12 +76,37 @@ export interface StepResult {
 const targetOf = async (device: Device): Promise<Target> =>
   device === "cpu" ? { kind: "cpu", channelBlock: await probeChannelBlock() } : { kind: "gpu" };
 
+type Settings = Omit<StatefulSessionOptions, "state" | "guard">;
+
+async function openWhole(options: StepOptions, settings: Settings): Promise<[StepGraph, StepSession]> {
+  const step = buildStep(options);
+  const model = encodeModel(graphToModel(step.graph, { name: "training-step" }));
+  return [
+    step,
+    await openStatefulSession(model, {
+      ...settings,
+      state: step.state,
+      guard: "gradientNorm",
+      transfer: true,
+    }),
+  ];
+}
+
+async function openInParts(
+  options: StepOptions,
+  replicas: number,
+  settings: Settings,
+): Promise<[StepGraph, StepSession]> {
+  const step = buildReplicatedStep(options, replicas);
+  return [step, await openReplicas(step, replicas, settings)];
+}
+
 /** An opened step. */
 export class TrainingSession implements AsyncDisposable {
   readonly network: Network;
   readonly step: StepGraph;
   readonly device: Device;
-  readonly #session: StatefulSession;
+  readonly #session: StepSession;
   readonly #options: TrainingSessionOptions;
   #steps: number;
   #batches: number;
@@ -81,7 +114,7 @@ export class TrainingSession implements AsyncDisposable {
   #lossScale: number;
   #scaledFor: number;
 
-  private constructor(options: TrainingSessionOptions, step: StepGraph, session: StatefulSession) {
+  private constructor(options: TrainingSessionOptions, step: StepGraph, session: StepSession) {
     this.network = options.network;
     this.step = step;
     this.device = session.device;
@@ -99,22 +132,18 @@ export class TrainingSession implements AsyncDisposable {
    * @throws HRNetError as `buildStep` and `openStatefulSession`; `weights-mismatch` when weights are missing
    */
   static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
-    const { device = "cpu", threads, spinning, onLog } = options;
-    const step = buildStep({ ...options, target: await targetOf(device) });
-    const session = await openStatefulSession(
-      encodeModel(graphToModel(step.graph, { name: "training-step" })),
-      {
-        device,
-        state: step.state,
-        guard: "gradientNorm",
-        graphOptimization: "basic",
-        transfer: true,
-        ...(device === "cpu" ? {} : { strict: true }),
-        ...(threads === undefined ? {} : { threads }),
-        ...(spinning === undefined ? {} : { spinning }),
-        ...(onLog === undefined ? {} : { onLog }),
-      },
-    );
+    const { device = "cpu", replicas = 1, threads, spinning, onLog } = options;
+    const built = { ...options, target: await targetOf(device) };
+    const settings = {
+      device,
+      graphOptimization: "basic",
+      ...(device === "cpu" ? {} : { strict: true }),
+      ...(threads === undefined ? {} : { threads }),
+      ...(spinning === undefined ? {} : { spinning }),
+      ...(onLog === undefined ? {} : { onLog }),
+    } as const;
+    const [step, session] =
+      replicas === 1 ? await openWhole(built, settings) : await openInParts(built, replicas, settings);
     const opened = new TrainingSession(options, step, session);
     await session.setState(packState(step, options.weights, options.slots), { transfer: true });
     return opened;

@@ -3,7 +3,8 @@
 import type { Network } from "../models/network.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { pack, unpack } from "./state-layout.ts";
-import type { StateVector, StepGraph } from "./step-graph.ts";
+import type { StepGraph } from "./step-graph.ts";
+import type { StateVector } from "./step-options.ts";
 
 /** Arrays by state-dict key. */
 export type Arrays = ReadonlyMap<string, Tensor>;

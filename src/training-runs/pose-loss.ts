@@ -6,7 +6,7 @@ import { combinedTargetMse, hardestJointsMse, jointsMse, peaksOf } from "../loss
 import { heatmapAccuracy } from "../metrics/heatmap-accuracy.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
-import type { LossTerms } from "../train/step-graph.ts";
+import type { LossTerms } from "../train/step-options.ts";
 
 const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
 

@@ -20,7 +20,7 @@ import type { GalleryItem } from "../report/run-report.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { MPII_16 } from "../skeleton/skeletons.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { LossTerms } from "../train/step-graph.ts";
+import type { LossTerms } from "../train/step-options.ts";
 import { type PreparedSamples, preparePoseSamples } from "../training-data/pose-samples.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
@@ -31,7 +31,7 @@ export interface PoseTraining {
   readonly recipe: PoseRecipe;
   readonly description: ModelDescription;
   readonly codec: HeatmapCodec;
-  /** Built for the recipe's batch. */
+  /** Built for one of the recipe's `replicas` parts of a batch. */
   readonly network: Network;
   readonly weights: ReadonlyMap<string, Tensor>;
   readonly samples: PreparedSamples;
@@ -66,7 +66,8 @@ export async function openPoseTraining(
   const codec = createHeatmapCodec(recipe.codec);
   const config = recipeNetwork(recipe, skeleton.keypoints.length);
   const [height, width] = recipe.input;
-  const network = buildNetwork(config, [height, width], recipe.batchSize);
+  const part = recipe.batchSize / recipe.replicas;
+  const network = buildNetwork(config, [height, width], part);
   const { heatmaps, ...further } = network.graph.outputs;
   if (!heatmaps || Object.keys(further).length > 0) {
     throw new HRNetError(
@@ -119,7 +120,7 @@ export async function openPoseTraining(
     samples,
     feeds: {
       target: graphInput("target", "float32", targets),
-      weight: graphInput("weight", "float32", [recipe.batchSize, keypoints]),
+      weight: graphInput("weight", "float32", [part, keypoints]),
       ...(recipe.teacher && { teacher: graphInput("teacher", "float32", targets) }),
     },
     loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs["heatmaps"]!, feeds),

@@ -200,7 +200,8 @@ class TrainingRun {
     const { network } = this.#training;
     const { threads } = this.#options;
     const { height, width } = network.input;
-    const expected = { heatmaps: network.graph.outputs["heatmaps"]!.shape, input: [height, width] as const };
+    const [, ...map] = network.graph.outputs["heatmaps"]!.shape;
+    const expected = { heatmaps: [this.#recipe.batchSize, ...map], input: [height, width] as const };
     return openTeacher(source, expected, { device, ...(threads !== undefined && { threads }) });
   }
 
@@ -239,6 +240,7 @@ class TrainingRun {
       frozenBatchNorm: (path) => frozenBatchNorms.has(path),
       batchNormMomentum: recipe.batchNormMomentum,
       precision: recipe.precision,
+      replicas: recipe.replicas,
       accumulate: recipe.accumulate,
       ...(recipe.clipNorm !== null && { clipNorm: recipe.clipNorm }),
       ...(recipe.ema && { ema: true, averageRate: averageRate(recipe.ema.decay) }),

@@ -8,11 +8,12 @@ import { conv } from "../../src/graph/ops/conv.ts";
 import { add, mul, relu, scale, sigmoid } from "../../src/graph/ops/elementwise.ts";
 import { averagePool, globalAveragePool } from "../../src/graph/ops/pool.ts";
 import { nearestFactors, upsampleNearest } from "../../src/graph/ops/resize.ts";
-import { concat, split } from "../../src/graph/ops/shape.ts";
+import { concat, reshape, split } from "../../src/graph/ops/shape.ts";
 import { layOutChannels } from "../../src/graph/passes/channel-layout.ts";
 import { foldScales } from "../../src/graph/passes/fold-scale.ts";
 import { moveGates, shareMeans, spreadGates } from "../../src/graph/passes/move-gates.ts";
 import { regroupSums } from "../../src/graph/passes/regroup-sums.ts";
+import { shareResults } from "../../src/graph/passes/share-results.ts";
 import { constant, input, type Value } from "../../src/graph/value.ts";
 import { buildNetwork, parseNetworkConfig } from "../../src/models/network.ts";
 import { channelShuffle } from "../../src/nn/blocks.ts";
@@ -314,4 +315,44 @@ test("scales fold into the convolution before them", async () => {
   const after = foldScales(graph);
   expect(await difference(graph, after)).toBeLessThan(EXACT);
   expect(types(after)).toEqual({ Conv: 1 });
+});
+
+describe("equal results", () => {
+  const x = input("x", "float32", [2, 6, 4, 4]);
+  /** Three halves of x, each written anew, two of them by way of another shape. */
+  const half = (value: Value, shape: readonly number[], factor = 0.5): Value =>
+    scale(reshape(reshape(value, shape), [12, 16]), factor);
+
+  test("are computed once, reshapes of reshapes at once", async () => {
+    const before = createGraph([x], {
+      sum: add(add(half(x, [2, 96]), half(x, [192])), relu(reshape(x, [12, 16]))),
+    });
+    const after = shareResults(before);
+    expect(after.nodes.map(({ operator }) => operator.type).sort()).toEqual([
+      "Add",
+      "Add",
+      "Mul",
+      "Relu",
+      "Reshape",
+    ]);
+    expect(await difference(before, after)).toBe(0);
+  });
+
+  test("only where inputs, attributes and constants are equal", async () => {
+    const before = createGraph([x], {
+      sum: add(half(x, [2, 96]), half(x, [192], 0.25)),
+      shares: concat(split(x, 1, [2, 4]), 1),
+      others: concat(split(x, 1, [4, 2]), 1),
+    });
+    const after = shareResults(before);
+    const count = (type: string): number =>
+      after.nodes.filter(({ operator }) => operator.type === type).length;
+    expect([count("Mul"), count("Split"), count("Concat"), count("Reshape")]).toEqual([2, 2, 2, 1]);
+    expect(await difference(before, after)).toBe(0);
+  });
+
+  test("a reshape that keeps sizes of the shape before stays behind it", () => {
+    const before = createGraph([x], { kept: reshape(reshape(x, [12, 16]), [0, 4, 4]) });
+    expect(shareResults(before).outputs["kept"]!.shape).toEqual([12, 4, 4]);
+  });
 });

@@ -5,7 +5,7 @@ import { jointsMse } from "../../src/losses/heatmap-losses.ts";
 import { buildNetwork } from "../../src/models/network.ts";
 import { uniformRandom } from "../../src/random/random.ts";
 import { elementCount, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import type { ParameterGroup } from "../../src/train/step-graph.ts";
+import type { ParameterGroup } from "../../src/train/step-options.ts";
 import { TrainingSession, type TrainingSessionOptions } from "../../src/train/training-session.ts";
 import { maxDifference, relativeError } from "../helpers/near.ts";
 import { randomWeights, tinyPose } from "../helpers/tiny-models.ts";
@@ -243,4 +243,79 @@ test("frozen batch normalisations keep statistics and counters, bit for bit; the
   const expected = [...weights.keys()].filter((name) => /running_|num_batches/.test(name) && !frozen(name));
   expect(moved.sort()).toEqual(expected.sort());
   expect(after.get("bn1.num_batches_tracked")!.data[0]).toBe(8n); // 7 before
+});
+
+/** Two batches as one. */
+function joined(a: Record<string, Tensor>, b: Record<string, Tensor>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(a).map(([name, { shape, data: first }]) => {
+      const values = [...(first as Float32Array), ...(b[name]!.data as Float32Array)];
+      return [name, tensor("float32", [2 * shape[0]!, ...shape.slice(1)], Float32Array.from(values))];
+    }),
+  );
+}
+
+const eights = (samples: number): Tensor =>
+  tensor("float32", [samples, KEYPOINTS], new Float32Array(samples * KEYPOINTS).fill(8));
+
+test("a batch in two parts is one step on their mean gradient, with the statistics of the whole", async () => {
+  const whole = { ...joined(batch(1), batch(2)), weight: eights(2 * BATCH) };
+  const heatmapsOf = (samples: number) => ({
+    target: input("target", "float32", [samples, KEYPOINTS, 16, 16]),
+    weight: input("weight", "float32", [samples, KEYPOINTS]),
+  });
+  await using parts = await open({ replicas: 2, threads: 2, accumulate: 2 });
+  await using one = await open({
+    network: buildNetwork(tinyPose(KEYPOINTS), [64, 64], 2 * BATCH),
+    feeds: heatmapsOf(2 * BATCH),
+  });
+  // Collected twice: the same batch, so that the mean is its own gradient.
+  const { loss } = await parts.run(structuredClone(whole), LEARNING_RATE);
+  expect((await parts.weights()).get(trainable[0]!)!.data).toEqual(weights.get(trainable[0]!)!.data);
+  await parts.run(structuredClone(whole), LEARNING_RATE);
+  const after = await parts.weights();
+  const expected = flat((name) => {
+    const second = gradients.get(2)!(name);
+    return gradients.get(1)!(name).map((g, i) => (-LEARNING_RATE * (g + second[i]!)) / 2);
+  });
+  const difference = relativeError(
+    flat((name) => changes(after, name)),
+    expected,
+  );
+  expect(difference).toBeLessThan(1e-3);
+
+  await using first = await open();
+  await using second = await open();
+  const losses = [await run(first, batch(1)), await run(second, batch(2))].map((result) => result.loss);
+  expect(loss).toBeCloseTo((losses[0]! + losses[1]!) / 2, 5);
+
+  // Up to its first normalisation the network sees no statistics: those of the whole batch must come out.
+  await one.run(structuredClone(whole), LEARNING_RATE);
+  const reference = await one.weights();
+  for (const name of ["bn1.running_mean", "bn1.running_var"]) {
+    const moved = data(reference, name).map((value, i) => value - data(weights, name)[i]!);
+    const twice = data(after, name).map((value, i) => value - data(weights, name)[i]!);
+    expect(
+      maxDifference(
+        moved,
+        twice.map((value) => value / 1.9),
+      ),
+      name,
+    ).toBeLessThan(1e-5); // 0.9 + 1 times the way
+  }
+});
+
+test("what a loss reports of the parts comes out in the order of the samples", async () => {
+  const reported = (options: Partial<TrainingSessionOptions>) =>
+    open({
+      loss: ({ heatmaps }, { target, weight }) => ({
+        loss: jointsMse({ heatmaps: heatmaps!, targets: target!, weights: weight! }),
+        report: { targets: target! },
+      }),
+      ...options,
+    });
+  await using session = await reported({ replicas: 2 });
+  const feeds = { ...joined(batch(1), batch(2)), weight: eights(2 * BATCH) };
+  const { report } = await session.run(structuredClone(feeds), LEARNING_RATE);
+  expect(report["targets"]).toEqual((feeds as Record<string, Tensor>)["target"]);
 });

@@ -17,13 +17,14 @@ const WIDE = 192;
 export function convForward(
   node: Node,
   inputs: Inputs,
-  { target }: LoweringContext,
+  context: LoweringContext,
 ): readonly Value[] | undefined {
+  const { target } = context;
   const [x, weight, bias] = inputs as readonly [Value, Value, Value?];
   if (target.kind !== "cpu" || bias || weight.kind === "constant") return undefined;
   const { attributes, name } = node;
   if (fitsDepthwise(x, weight, attributes, target.channelBlock))
-    return [depthwiseConv(x, weight, attributes, target.channelBlock, false, name)];
+    return [depthwiseConv(x, weight, attributes, target.channelBlock, context, false, name)];
   if (!isPlain(attributes)) return undefined;
   if (fitsBlocks(weight, target.channelBlock))
     return [blockedConv(x, blockedWeight(weight, target.channelBlock), attributes, name)];

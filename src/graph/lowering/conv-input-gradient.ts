@@ -47,7 +47,8 @@ function pointwise(dy: Value, weight: Value, name: string): Value {
 }
 
 /** Stride 1, pads no wider than the kernel: an ordinary convolution, fast everywhere. Else the transposed one. */
-export const convInputGradient: LoweringRule = (node, inputs, { target }) => {
+export const convInputGradient: LoweringRule = (node, inputs, context) => {
+  const { target } = context;
   const [dy, weight] = inputs as readonly [Value, Value];
   const { shape: _, ...attributes } = node.attributes;
   const kernel = weight.shape.slice(2) as number[];
@@ -63,7 +64,7 @@ export const convInputGradient: LoweringRule = (node, inputs, { target }) => {
       return [blockedConv(dy, blocked, mirroredAttributes, node.name)];
     }
     if (target.kind === "cpu" && fitsDepthwise(dy, weight, attributes, target.channelBlock))
-      return [depthwiseConv(dy, weight, mirroredAttributes, target.channelBlock, true, node.name)];
+      return [depthwiseConv(dy, weight, mirroredAttributes, target.channelBlock, context, true, node.name)];
     if (target.kind === "cpu" && isPointwise(node, weight)) return [pointwise(dy, weight, node.name)];
     return [emitOne(Conv, [dy, mirrored(weight, group)], mirroredAttributes, node.name)];
   }

@@ -45,6 +45,10 @@ const SMALL_MAP = 256;
  */
 function correlate(a: Value, b: Value): Value {
   const [samples, rows, pixels] = a.shape as [number, number, number];
+  if (pixels === 1) {
+    const bySample = (x: Value): Value => reshape(x, [samples, x.shape[1] as number]);
+    return fusedMatMul(bySample(a), bySample(b), { transA: true });
+  }
   if (pixels > SMALL_MAP || samples === 1) return reduceSum(fusedMatMul(a, b, { transB: true }), [0], false);
   const sideBySide = (x: Value): Value =>
     reshape(transpose(x, [1, 0, 2]), [x.shape[1] as number, samples * pixels]);

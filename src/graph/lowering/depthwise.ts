@@ -1,12 +1,14 @@
 // Depthwise convolutions in blocks of channels. A batch of N maps of C channels is one map of N·C channels to them, so that any
 // number of channels fits as long as N·C is a multiple of the block.
 
+import { tensor } from "../../tensor/tensor.ts";
 import { type Attributes, emitOne, intsOf, numberOf } from "../operator.ts";
 import { BlockedConv, blockedConv, ReorderInput, ReorderOutput } from "../ops/blocked.ts";
-import { expand, reduceSum } from "../ops/broadcast.ts";
-import { gather, reshape, transpose } from "../ops/shape.ts";
-import type { Value } from "../value.ts";
+import { reduceSum } from "../ops/broadcast.ts";
+import { Gather, reshape } from "../ops/shape.ts";
+import { constant, type Value } from "../value.ts";
 import type { ChannelBlock } from "./blocked-weights.ts";
+import type { LoweringContext } from "./target.ts";
 
 type Maps = [number, number, number, number];
 
@@ -30,15 +32,17 @@ export function fitsDepthwise(
   );
 }
 
-/** Depthwise weights for `samples` maps side by side, in blocks: N·C×1×k×k. */
-function weightsSideBySide(weight: Value, samples: number, block: ChannelBlock, reversed: boolean): Value {
-  const [channels, , kh, kw] = weight.shape as Maps;
+/** Where the weights of N·C maps lie among those of C channels: N·C×1×k×k, of which each block is k·k×b. */
+function placesSideBySide([samples, channels]: Maps, weight: Value, block: number, reversed: boolean): Value {
+  const [, , kh, kw] = weight.shape as Maps;
   const taps = kh * kw;
-  const order = Array.from({ length: taps }, (_, tap) => (reversed ? taps - 1 - tap : tap));
-  const flat = reshape(weight, [1, channels, taps]);
-  const repeated = expand(reversed ? gather(flat, order, 2) : flat, [samples, channels, taps]);
-  const blocks = transpose(reshape(repeated, [(samples * channels) / block, block, taps]), [0, 2, 1]);
-  return reshape(blocks, [samples * channels, 1, kh, kw]);
+  const places = tensor("int64", [samples * channels, 1, kh, kw]);
+  for (let at = 0; at < places.data.length; at++) {
+    const map = Math.floor(at / (taps * block)) * block + (at % block);
+    const tap = Math.floor(at / block) % taps;
+    places.data[at] = BigInt((map % channels) * taps + (reversed ? taps - 1 - tap : tap));
+  }
+  return constant(places);
 }
 
 const sideBySide = (x: Value): Value => {
@@ -52,11 +56,16 @@ export function depthwiseConv(
   weight: Value,
   attributes: Attributes,
   block: ChannelBlock,
+  { once }: LoweringContext,
   reversed = false,
   name = "",
 ): Value {
   const [samples, channels] = x.shape as Maps;
-  const weights = weightsSideBySide(weight, samples, block, reversed);
+  const [, , kh, kw] = weight.shape as Maps;
+  const key = `depthwise ${[samples, channels, kh, kw, block, reversed]}`;
+  const places = once(key, () => placesSideBySide(x.shape as Maps, weight, block, reversed));
+  // In training weights change with every step: one gather brings them into blocks.
+  const weights = emitOne(Gather, [reshape(weight, [channels * kh * kw]), places], { axis: 0 });
   const result = blockedConv(sideBySide(x), weights, { ...attributes, group: samples * channels }, name);
   const [, , height, width] = result.shape as Maps;
   return reshape(result, [samples, channels, height, width]);

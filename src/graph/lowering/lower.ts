@@ -10,6 +10,7 @@ import { BatchNormalizationGradient, BatchNormalizationTraining } from "../ops/n
 import { MaxPoolGradient } from "../ops/pool.ts";
 import { Resize, WindowSum } from "../ops/resize.ts";
 import { Concat, Split } from "../ops/shape.ts";
+import type { Value } from "../value.ts";
 import { batchNormalizationGradient, batchNormalizationTraining } from "./batch-normalization.ts";
 import { convForward } from "./conv-forward.ts";
 import { convInputGradient } from "./conv-input-gradient.ts";
@@ -48,7 +49,16 @@ const FITTING_RULES: ReadonlyMap<Operator, ForwardRule> = new Map([
  */
 export function lower(graph: Graph, target: Target): Graph {
   let calls = 0;
-  const context: LoweringContext = { target, serial: () => ++calls };
+  const made = new Map<string, Value>();
+  const context: LoweringContext = {
+    target,
+    serial: () => ++calls,
+    once(key, make) {
+      const value = made.get(key) ?? make();
+      made.set(key, value);
+      return value;
+    },
+  };
   const lowered = rewriteGraph(graph, (node, inputs) => {
     const rule = RULES.get(node.operator);
     if (rule) return rule(node, inputs, context);

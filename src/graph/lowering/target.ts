@@ -18,6 +18,8 @@ export interface LoweringContext {
   readonly target: Target;
   /** 1, 2, 3, …: another number with each call. */
   serial(): number;
+  /** What `make` gives, made once for each `key`. */
+  once(key: string, make: () => Value): Value;
 }
 
 /** The outputs that take a node's place; `inputs` are its inputs as they have become. */

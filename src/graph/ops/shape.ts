@@ -265,7 +265,7 @@ export const Flatten = defineOperator({
   gradient: ({ node, gradients: [dy] }) => [reshape(dy!, fixed("Flatten", node.inputs[0]!))],
 });
 
-/** Gather(data, indices) along `axis` with a constant list of indices. */
+/** Gather(data, indices) along `axis` with constant indices, whose axes take the place of that one. */
 export const Gather = defineOperator({
   type: "Gather",
   minInputs: 2,
@@ -278,9 +278,12 @@ export const Gather = defineOperator({
     if (typeof size !== "number" || indices.some((index) => index < 0 || index >= size)) {
       throw shapeError("Gather", inputs, `the indices must lie on axis ${axis}`);
     }
-    return [{ dtype: x.dtype, shape: x.shape.map((dim, at) => (at === axis ? indices.length : dim)) }];
+    const shape = [...x.shape.slice(0, axis), ...inputs[1]!.shape, ...x.shape.slice(axis + 1)];
+    return [{ dtype: x.dtype, shape }];
   },
   gradient({ node, gradients: [dy] }) {
+    if (node.inputs[1]!.shape.length !== 1)
+      throw shapeError("Gather", node.inputs, "has a gradient for a list of indices only");
     const shape = fixed("Gather", node.inputs[0]!);
     const axis = axisOf("Gather", node.inputs, numberOf(node.attributes, "axis", 0), shape.length);
     const indices = constantInts("Gather", node.inputs, 1)!;
