@@ -9,7 +9,7 @@ import { type SyntheticSceneOptions, syntheticScene } from "../synthetic/scene.t
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions } from "./options.ts";
-import { loadEstimator, type PoseModelCommandOptions, requireModel, SUGGESTED_MODEL } from "./pose-model.ts";
+import { addModelOption, loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
 import { recordOf, writeResults } from "./pose-output.ts";
 import { DEFAULT_OUT } from "./pose-plan.ts";
 import { formatTable } from "./table.ts";
@@ -42,12 +42,11 @@ function keypointTable({ keypoints }: Person): string {
 }
 
 export function command(): Command {
-  const verb = new Command("hrnet demo")
+  const verb = addModelOption(new Command("hrnet demo"))
     .description(
       "Finds the keypoints of the person in a picture given, or of people drawn here, and draws them into it.",
     )
     .argument("[picture]", "file or URL; taken whole, as one person")
-    .option("--model <name|file>", ".onnx, .pth, .safetensors, or the name of a published checkpoint")
     .option("--flip-test", "also run the mirrored picture and average")
     .option("--out <dir>", "where demo.jpg and demo.json go", DEFAULT_OUT);
   return addDeviceOptions(addLoadOptions(verb))
@@ -55,15 +54,15 @@ export function command(): Command {
       "after",
       `
 Examples:
-  hrnet demo --model ${SUGGESTED_MODEL}
-  hrnet demo photo.jpg --model ${SUGGESTED_MODEL}`,
+  hrnet demo
+  hrnet demo photo.jpg
+  hrnet demo photo.jpg --model lite-hrnet-18-coco-256x192`,
     )
     .action(async (path: string | undefined, options: Options) => {
       const { signal, release } = interruptSignal();
       try {
-        const model = requireModel(options.model);
         const { source, image, boxes } = await picture(path);
-        await using estimator = await loadEstimator(model, options, { signal });
+        await using estimator = await loadEstimator(options, { signal });
         const persons = await estimator.estimate(image, { boxes, signal });
         const { name } = estimator.description;
         const paths = { drawn: join(options.out, "demo.jpg"), record: join(options.out, "demo.json") };

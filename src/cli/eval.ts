@@ -13,12 +13,11 @@ import { OKS_NMS_THRESHOLD } from "../pose/oks-nms.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions, addSessionsOption, jsonOption, numberFrom, wholeNumber } from "./options.ts";
-import { loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
+import { addModelOption, loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
 import { createProgress } from "./progress.ts";
 import { formatTable } from "./table.ts";
 
 interface Options extends PoseModelCommandOptions {
-  readonly model: string;
   readonly split?: string;
   readonly detections?: string;
   readonly minScore?: number;
@@ -210,13 +209,12 @@ async function evaluate(
 }
 
 export function command(): Command {
-  const verb = new Command("hrnet eval")
+  const verb = addModelOption(new Command("hrnet eval"))
     .description(
       "Scores a pose model: COCO AP and AR (equal to pycocotools), or MPII PCKh. The source of the boxes stands beside\n" +
         "the AP: annotated boxes give about 2 AP more than a detector's.",
     )
     .argument("<data>", "folder in COCO layout, a COCO annotation file, or a folder in MPII layout")
-    .requiredOption("--model <name|file>", ".onnx, .pth, .safetensors, or a published checkpoint")
     .option("--split <name>", "such as val2017 (default: the last val…)")
     .option("--detections <file>", "COCO detections to take the boxes from (default: annotated boxes)")
     .option("--min-score <n>", "leave out detections below", numberFrom(0))
@@ -251,7 +249,7 @@ Examples:
       const detected = options.detections !== undefined;
       const { signal, release } = interruptSignal();
       try {
-        await using estimator = await loadEstimator(options.model, options, {
+        await using estimator = await loadEstimator(options, {
           signal,
           batchSize: options.batchSize,
           oksThreshold: options.oksNms ?? (detected ? OKS_NMS_THRESHOLD : undefined),

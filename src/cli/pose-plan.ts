@@ -58,7 +58,6 @@ export interface Run {
  */
 export async function planRun(
   arguments_: readonly string[],
-  model: string,
   options: PoseCommandOptions,
   signal: AbortSignal,
 ): Promise<Run> {
@@ -78,7 +77,7 @@ export async function planRun(
   const folder =
     out === undefined || paths === undefined
       ? undefined
-      : await openRunFolder(out, await settingsOf(model, options), {
+      : await openRunFolder(out, await settingsOf(options), {
           overwrite: options.overwrite ?? false,
           outputs: outputsOf(paths.values()),
         });
@@ -122,11 +121,11 @@ function withBoxes(
 }
 
 /** What results depend on. */
-async function settingsOf(model: string, options: PoseCommandOptions): Promise<Record<string, unknown>> {
+async function settingsOf(options: PoseCommandOptions): Promise<Record<string, unknown>> {
   const { arch, input, keypoints, codec, refinement, blurKernel, sigma } = options;
   return {
     version: packageVersion(),
-    model: await identityOf(model),
+    model: await identityOf(options.model),
     ...{ arch, input, keypoints, codec, refinement, blurKernel, sigma },
     skeleton: await identityOf(options.skeleton),
     boxes: await identityOf(options.boxes),

@@ -5,7 +5,7 @@ import { mapAhead } from "../estimators/map-ahead.ts";
 import type { PoseEstimator, PoseRequest, PoseResult } from "../estimators/pose-estimator.ts";
 import { type JsonArrayWriter, jsonArrayWriter } from "./json-array.ts";
 import { cocoResults, writeCocoFiles } from "./pose-coco.ts";
-import { loadEstimator, requireModel } from "./pose-model.ts";
+import { loadEstimator } from "./pose-model.ts";
 import { type PoseRecord, readRecord, recordOf, writeResults } from "./pose-output.ts";
 import { type Job, note, type PoseCommandOptions, planRun, type Run } from "./pose-plan.ts";
 import { createProgress, duration } from "./progress.ts";
@@ -29,8 +29,7 @@ export async function runPose(
   options: PoseCommandOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const model = requireModel(options.model);
-  const run = await planRun(arguments_, model, options, signal);
+  const run = await planRun(arguments_, options, signal);
   const { jobs, folder, ids } = run;
   const todo = jobs.filter(({ finished }) => !finished);
   const finished = jobs.length - todo.length;
@@ -38,7 +37,7 @@ export async function runPose(
     note(`${finished} of ${jobs.length} pictures were done before${folder ? `, in ${folder.path}` : ""}.`);
   const estimator =
     todo.length > 0
-      ? await loadEstimator(model, options, {
+      ? await loadEstimator(options, {
           signal,
           ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
           decode: {

@@ -5,18 +5,18 @@ import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions, addSessionsOption, numberFrom, wholeNumber } from "./options.ts";
+import { addModelOption } from "./pose-model.ts";
 import { DRAW_FORMATS } from "./pose-output.ts";
 import { DEFAULT_OUT, type PoseCommandOptions } from "./pose-plan.ts";
 import { runPose } from "./pose-run.ts";
 
 export function command(): Command {
-  const verb = new Command("hrnet pose")
+  const verb = addModelOption(new Command("hrnet pose"))
     .description(
       "Estimates the keypoints of every person: per picture a drawn picture and a JSON file. Without --boxes the whole\n" +
         "picture is taken as one person.",
     )
     .argument("<pictures...>", 'files, folders, patterns ("photos/**/*.jpg") or URLs')
-    .option("--model <name|file>", ".onnx, .pth, .safetensors, or the name of a published checkpoint")
     .option("--boxes <file>", "person boxes: COCO detections or annotations, or { file: [[x, y, w, h], …] }")
     .option("--flip-test", "also run the mirrored picture and average")
     .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
@@ -50,6 +50,7 @@ coco-results.json and coco-images.json (or, with --json, prints COCO results). W
 not mention are left out. Keypoint scores are heights of heatmaps, about 1 for a certain keypoint, no probabilities.
 
 Examples:
+  hrnet pose photo.jpg
   hrnet pose photo.jpg --model lite-hrnet-18-coco-256x192
   hrnet pose photos --model w32.onnx --boxes boxes.json --flip-test --out poses
   hrnet pose "frames/*.png" --model w32.onnx --json > poses.json`,

@@ -1,4 +1,4 @@
-// Any model by name or file: published checkpoints, .pth, .safetensors.
+// Any model by name or file: the embedded one, published checkpoints, .pth, .safetensors.
 
 import { access } from "node:fs/promises";
 import { HRNetError } from "../errors.ts";
@@ -13,6 +13,7 @@ import { findPublished } from "../weights/registry.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import { TRAINING_PREFIX } from "../weights/training-keys.ts";
 import { formatDescription, METADATA_KEY, parseDescription } from "./description.ts";
+import { EMBEDDED_MODEL, embeddedModelPath } from "./embedded.ts";
 import { type ImportOptions, type ImportReport, importStateDict, type Model } from "./import-checkpoint.ts";
 import { type RunnableModel, readOnnxModel, toOnnx } from "./onnx-model.ts";
 import { changeCodec, defaultCodec, skeletonForChannels } from "./pose-defaults.ts";
@@ -88,13 +89,17 @@ function modelOf(checkpoint: Checkpoint, path: string, options: ImportOptions): 
 
 /**
  * Reads a model's weights.
- * @param source a `.pth` or `.safetensors` file, or the name of a published checkpoint (fetched once, then cached)
+ * @param source a `.pth` or `.safetensors` file, {@link EMBEDDED_MODEL}, or the name of a published checkpoint (fetched once,
+ * then cached)
  * @throws HRNetError as {@link importStateDict}, `readCheckpoint` and `downloadCheckpoint` do; `unknown-model` when
  * `source` is neither a file nor a known name.
  */
 export async function loadModel(source: string, options: LoadOptions = {}): Promise<LoadedModel> {
   if (looksLikePath(source) || (await exists(source))) {
     return modelOf(await readCheckpoint(source), source, options);
+  }
+  if (source === EMBEDDED_MODEL) {
+    return modelOf(await readCheckpoint(embeddedModelPath()), source, options);
   }
   const entry = findPublished(source);
   const { path, sha256 } = await downloadCheckpoint(entry, options.download);

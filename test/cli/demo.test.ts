@@ -6,7 +6,9 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { command, DEMO_SCENE } from "../../src/cli/demo.ts";
+import { EMBEDDED_MODEL } from "../../src/model-file/embedded.ts";
 import { saveModel } from "../../src/model-file/load-model.ts";
+import type { Person } from "../../src/pose/types.ts";
 import { syntheticScene } from "../../src/synthetic/scene.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { hasShared, shared } from "../helpers/shared.ts";
@@ -37,6 +39,17 @@ async function demo(...args: string[]) {
   };
 }
 
+/** Every visible keypoint is within `tolerance` figure heights of where it was drawn. */
+function expectDrawnKeypoints(found: readonly Pick<Person, "keypoints">[], tolerance: number): void {
+  syntheticScene(DEMO_SCENE).persons.forEach(({ keypoints, box }, n) => {
+    found[n]!.keypoints.forEach(({ name, x, y }, k) => {
+      const [wantedX, wantedY, v] = keypoints[k]!;
+      if (v === 2)
+        expect(Math.hypot(x - wantedX, y - wantedY), `${n} ${name}`).toBeLessThan(tolerance * box[3]);
+    });
+  });
+}
+
 test("draws people of its own and says where they are", async () => {
   const { record, drawn } = await demo("--model", model);
   expect(record.persons).toHaveLength(2);
@@ -53,11 +66,10 @@ test("takes a picture as one person", async () => {
   expect(record).toMatchObject({ source: path, width: 70, height: 50, persons: [{ box: [0, 0, 70, 50] }] });
 });
 
-test("without a model it names the command that fetches one", async () => {
-  await expect(demo()).rejects.toMatchObject({
-    code: "usage",
-    message: expect.stringContaining("download lite-hrnet-18-coco-256x192"),
-  });
+test("without a model it takes the one that comes with the package", async () => {
+  const { record } = await demo();
+  expect(record.model).toBe(EMBEDDED_MODEL);
+  expectDrawnKeypoints(record.persons, 0.15);
 });
 
 const CHECKPOINT = ["weights", "wider_naive_litehrnet_18_coco_256x192.pth"];
@@ -66,12 +78,6 @@ test.skipIf(!hasShared(...CHECKPOINT))(
   "real weights find the figure's keypoints where they were drawn",
   async () => {
     const { record } = await demo("--model", shared(...CHECKPOINT));
-    const { persons } = syntheticScene(DEMO_SCENE);
-    persons.forEach(({ keypoints, box }, n) => {
-      record.persons[n].keypoints.forEach(({ x, y }: { x: number; y: number }, k: number) => {
-        const [wantedX, wantedY, v] = keypoints[k]!;
-        if (v === 2) expect(Math.hypot(x - wantedX, y - wantedY), `${n} ${k}`).toBeLessThan(0.06 * box[3]);
-      });
-    });
+    expectDrawnKeypoints(record.persons, 0.06);
   },
 );

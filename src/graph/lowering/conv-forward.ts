@@ -24,7 +24,7 @@ export function convForward(
   if (target.kind !== "cpu" || bias || weight.kind === "constant") return undefined;
   const { attributes, name } = node;
   if (fitsDepthwise(x, weight, attributes, target.channelBlock))
-    return [depthwiseConv(x, weight, attributes, target.channelBlock, context, false, name)];
+    return [depthwiseConv(x, weight, attributes, target.channelBlock, context, name)];
   if (!isPlain(attributes)) return undefined;
   if (fitsBlocks(weight, target.channelBlock))
     return [blockedConv(x, blockedWeight(weight, target.channelBlock), attributes, name)];

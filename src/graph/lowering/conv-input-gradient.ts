@@ -10,7 +10,7 @@ import { reshape, transpose } from "../ops/shape.ts";
 import { constant, type Value } from "../value.ts";
 import { blockedMirroredWeight, fitsBlocks } from "./blocked-weights.ts";
 import { isPointwise } from "./conv-forward.ts";
-import { depthwiseConv, fitsDepthwise } from "./depthwise.ts";
+import { depthwiseInputGradient, fitsDepthwise } from "./depthwise.ts";
 import type { LoweringRule } from "./target.ts";
 
 /** The matrix that reverses the order of `taps` columns: a product with it is faster than slicing backwards. */
@@ -56,6 +56,21 @@ export const convInputGradient: LoweringRule = (node, inputs, context) => {
   const dilations = intsOf(attributes, "dilations", [1, 1]);
   const pads = intsOf(attributes, "pads", [0, 0, 0, 0]);
   const group = numberOf(attributes, "group", 1);
+  const size = intsOf(node.attributes, "shape", []);
+  if (target.kind === "cpu" && fitsDepthwise(dy, weight, attributes, target.channelBlock)) {
+    const [, , height, width] = size as [number, number, number, number];
+    const block = target.channelBlock;
+    const blocked = depthwiseInputGradient(
+      dy,
+      weight,
+      attributes,
+      [height, width],
+      block,
+      context,
+      node.name,
+    );
+    if (blocked) return [blocked];
+  }
   const full = [0, 1, 0, 1].map((axis, side) => dilations[axis]! * (kernel[axis]! - 1) - pads[side]!);
   if (strides.every((stride) => stride === 1) && full.every((size) => size >= 0)) {
     const mirroredAttributes = { ...attributes, pads: full };
@@ -63,12 +78,9 @@ export const convInputGradient: LoweringRule = (node, inputs, context) => {
       const blocked = blockedMirroredWeight(weight, target.channelBlock);
       return [blockedConv(dy, blocked, mirroredAttributes, node.name)];
     }
-    if (target.kind === "cpu" && fitsDepthwise(dy, weight, attributes, target.channelBlock))
-      return [depthwiseConv(dy, weight, mirroredAttributes, target.channelBlock, context, true, node.name)];
     if (target.kind === "cpu" && isPointwise(node, weight)) return [pointwise(dy, weight, node.name)];
     return [emitOne(Conv, [dy, mirrored(weight, group)], mirroredAttributes, node.name)];
   }
-  const size = intsOf(node.attributes, "shape", []);
   const outputPadding = [0, 1].map((axis) => {
     const covered =
       ((dy.shape[axis + 2] as number) - 1) * strides[axis]! -
