@@ -13,6 +13,8 @@ import { SIZE } from "./networks.ts";
 export interface TrainingJob {
   readonly network: string;
   readonly batch: number;
+  /** Parts of the batch that we train side by side. */
+  readonly replicas: number;
 }
 
 /** How our side runs it. */
@@ -26,8 +28,12 @@ const NORMALIZATION = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] 
 const KEYPOINTS = 17;
 const CELLS = [SIZE[0] / 4, SIZE[1] / 4] as const;
 
-const networkOf = ({ network, batch }: TrainingJob) =>
-  buildNetwork(parseNetworkConfig(VARIANTS.find(({ name }) => name === network)!.config), SIZE, batch);
+const networkOf = ({ network, batch, replicas }: TrainingJob) =>
+  buildNetwork(
+    parseNetworkConfig(VARIANTS.find(({ name }) => name === network)!.config),
+    SIZE,
+    batch / replicas,
+  );
 
 /** Weights made from their names. */
 export function jobWeights(job: TrainingJob): Map<string, Tensor> {
@@ -72,15 +78,17 @@ export async function openJob(
   const weights = jobWeights(job);
   const start = performance.now();
   const network = networkOf(job);
+  const part = job.batch / job.replicas;
   const names = [...network.parameters].filter(([, { trainable }]) => trainable).map(([name]) => name);
   const session = await TrainingSession.open({
     ...settings,
+    replicas: job.replicas,
     network,
     weights,
     normalization: NORMALIZATION,
     feeds: {
-      target: input("target", "float32", [job.batch, KEYPOINTS, ...CELLS]),
-      weight: input("weight", "float32", [job.batch, KEYPOINTS]),
+      target: input("target", "float32", [part, KEYPOINTS, ...CELLS]),
+      weight: input("weight", "float32", [part, KEYPOINTS]),
     },
     loss: (outputs, { target, weight }) => ({
       loss: jointsMse({ heatmaps: outputs["heatmaps"]!, targets: target!, weights: weight! }),

@@ -25,16 +25,16 @@ function step(): Promise<StepResult> {
 
 async function answer(command: Command): Promise<Record<string, unknown>> {
   if (command.do === "open") {
-    const { network, batch: size, threads, spinning } = command;
+    const { network, batch: size, replicas, threads, spinning } = command;
     const opened = await openJob(
-      { network, batch: size },
+      { network, batch: size, replicas },
       {
         ...(threads !== undefined && { threads }),
         ...(spinning !== undefined && { spinning }),
       },
     );
     session = opened.session;
-    batch = jobBatch({ network, batch: size });
+    batch = jobBatch({ network, batch: size, replicas });
     const { loss, gradientNorm } = await step();
     return { parameters: opened.parameters, openMs: opened.openMs, loss, gradientNorm };
   }

@@ -1,8 +1,9 @@
 """PyTorch's side of the training benchmark, driven over standard input: one JSON command a line, one JSON answer a line.
 
-{"do": "open", "network", "folder", "threads", "batch", "channels_last"}
+{"do": "open", "network", "folder", "threads", "batch", "channels_last", "replicas"}
         weights.json + weights.bin (float32, by state-dict name), image.bin (uint8), target.bin and weight.bin (float32)
-        -> {"parameters", "loss", "gradientNorm"} of the first step, which is done
+        -> {"parameters", "loss", "gradientNorm"} of the first step, which is done, in so many equal parts of the batch; all
+        further steps are on whole batches
 {"do": "run", "count"}  -> {"ms": [...]} of so many steps
 {"do": "usage"}         -> {"bytes", "cpuMs"}: the most memory this process had, and its time on all CPUs
 """
@@ -44,16 +45,20 @@ class Training:
         column = lambda values: torch.from_numpy(values.astype(np.float32)).reshape(1, 3, 1, 1)
         self.factor, self.term = column(1 / (255 * std)), column(-mean / std)
 
-    def step(self):
-        heatmaps = self.network(self.image.float().mul_(self.factor).add_(self.term))
-        loss = self.loss(heatmaps, self.target, self.weight)
+    def step(self, parts=1):
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        total = 0
+        chunks = [tensor.chunk(parts) for tensor in (self.image, self.target, self.weight)]
+        for image, target, weight in zip(*chunks):
+            heatmaps = self.network(image.float().mul_(self.factor).add_(self.term))
+            loss = self.loss(heatmaps, target, weight) / parts
+            loss.backward()
+            total += loss.item()
         self.optimizer.step()
-        return loss.item()
+        return total
 
-    def first(self):
-        loss = self.step()
+    def first(self, parts):
+        loss = self.step(parts)
         parameters = list(self.network.parameters())
         # The optimizer leaves the gradients as they are.
         norm = sum(float(p.grad.double().square().sum()) for p in parameters) ** 0.5
@@ -83,7 +88,7 @@ def main():
         command = json.loads(line)
         if command["do"] == "open":
             training = Training(command)
-            answer = training.first()
+            answer = training.first(command.get("replicas", 1))
         else:
             answer = training.timed(command["count"]) if command["do"] == "run" else usage()
         print(json.dumps(answer), file=answers, flush=True)

@@ -71,6 +71,14 @@ const dataSchema = z
       .describe(
         "Folder that the paths of the data start from; null: the current one. The published recipes have `data/coco` and `data/mpii`.",
       ),
+    cacheMegabytes: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(256)
+      .describe(
+        "Decoded pictures that each loading thread keeps, in MiB (3 bytes a pixel); the others are decoded again in every epoch.",
+      ),
     train: z.array(trainSchema).min(1).max(100).describe("Data sets to learn from, mixed."),
     validation: validationSchema,
     validationBoxes: path

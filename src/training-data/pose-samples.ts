@@ -17,14 +17,11 @@ export type PoseSampleSet =
 export interface PreparePoseOptions extends PoseSampleOptions {
   /** Context around annotated boxes; 1.25 by default. */
   readonly padding?: number | undefined;
-  /** Decoded pictures that each thread may keep, in MiB; default {@link DEFAULT_CACHE_MEGABYTES}. */
+  /** Decoded pictures that each thread may keep, in MiB; default 0. */
   readonly cacheMegabytes?: number | undefined;
   /** Told what the network's and a set's keypoints do not share. */
   readonly onLog?: ((line: string) => void) | undefined;
 }
-
-/** Enough for a few thousand small crops; a fraction of what a training step takes. */
-export const DEFAULT_CACHE_MEGABYTES = 128;
 
 /** The part of the loader's options that says what is loaded. */
 export type PreparedSamples = Required<Pick<BatchLoaderOptions, "module" | "settings" | "groups">>;
@@ -45,7 +42,7 @@ export async function preparePoseSamples(
   sets: readonly PoseSampleSet[],
   options: PreparePoseOptions,
 ): Promise<PreparedSamples> {
-  const { padding, cacheMegabytes = DEFAULT_CACHE_MEGABYTES, onLog, ...samples } = options;
+  const { padding, cacheMegabytes = 0, onLog, ...samples } = options;
   const groups: SampleGroup[] = [];
   const all: TrainingPerson[] = [];
   for (const set of sets) {

@@ -88,6 +88,7 @@ export async function openPoseTraining(
       codec: recipe.codec,
       augmentation: recipe.augmentation,
       photometric: recipe.photometric,
+      cacheMegabytes: recipe.data.cacheMegabytes,
       ...(jointWeights && { jointWeights }),
       onLog,
     },
