@@ -58,9 +58,6 @@ class ReplicatedSession implements StepSession {
   readonly #replicas: readonly StatefulSession[];
   readonly #parameterNames: readonly string[];
   readonly #channels: readonly number[];
-  /** The parameters as they are; `undefined` once they have changed. */
-  #parameters: Tensors | undefined;
-
   constructor(update: StatefulSession, replicas: readonly StatefulSession[], step: ReplicatedStepGraph) {
     this.#update = update;
     this.#replicas = replicas;
@@ -81,15 +78,13 @@ class ReplicatedSession implements StepSession {
   }
 
   async run(feeds: Tensors, { signal }: RunOptions = {}): Promise<Record<string, Tensor>> {
-    this.#parameters ??= await this.#update.getState(this.#parameterNames);
-    const parameters = this.#parameters;
     const results = await Promise.all(
-      this.#replicas.map((replica, index) =>
-        replica.run(
-          { ...parameters, ...inputsOf(replica, feeds, parameters, index, this.#replicas.length) },
-          signal ? { signal } : {},
-        ),
-      ),
+      this.#replicas.map(async (replica, index) => {
+        // A copy for each, made where they lie, can be handed over.
+        const parameters = await this.#update.getState(this.#parameterNames);
+        const own = inputsOf(replica, feeds, parameters, index, this.#replicas.length);
+        return replica.run({ ...parameters, ...own }, { transfer: true, ...(signal && { signal }) });
+      }),
     );
     const taken = new Set(this.#update.inputs.map(({ name }) => name));
     const names = Object.keys(results[0]!);
@@ -111,7 +106,6 @@ class ReplicatedSession implements StepSession {
       },
       { transfer: true },
     );
-    this.#parameters = undefined;
     return {
       ...updated,
       loss: mean(gathered("loss")),
@@ -120,7 +114,6 @@ class ReplicatedSession implements StepSession {
   }
 
   async setState(values: Tensors, options: Pick<RunOptions, "transfer"> = {}): Promise<void> {
-    this.#parameters = undefined;
     await this.#update.setState(values, options);
   }
 
@@ -147,7 +140,7 @@ function inputsOf(
 
 /** The samples `index` of `parts` equal parts; a scalar as it is. */
 function partOf({ dtype, shape, data }: Tensor, index: number, parts: number): Tensor {
-  if (shape.length === 0) return { dtype, shape, data } as Tensor;
+  if (shape.length === 0) return tensor(dtype, shape, data.slice());
   const length = data.length / parts;
   const samples = shape[0]! / parts;
   return tensor(dtype, [samples, ...shape.slice(1)], data.slice(index * length, (index + 1) * length));
@@ -160,8 +153,9 @@ function mean(parts: readonly Tensor[]): Tensor {
     ...Float32Array[],
   ];
   const factor = 1 / parts.length;
+  const last = others.pop();
   for (const other of others) for (let i = 0; i < first.length; i++) first[i]! += other[i]!;
-  for (let i = 0; i < first.length; i++) first[i]! *= factor;
+  if (last) for (let i = 0; i < first.length; i++) first[i] = (first[i]! + last[i]!) * factor;
   return parts[0]!;
 }
 
