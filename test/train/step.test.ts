@@ -1,53 +1,32 @@
 // Whole training steps against the official code's in double precision: losses, running statistics, parameters.
 import { describe, expect, test } from "vitest";
-import { input } from "../../src/graph/value.ts";
-import { jointsMse } from "../../src/losses/heatmap-losses.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { TrainingSession } from "../../src/train/training-session.ts";
 import { hasShared } from "../helpers/shared.ts";
-import { relativeNorm, sampled, trainingFixture } from "../helpers/training-fixtures.ts";
-
-const FIXTURES = [
-  ["train_pose_v1_c3", "checkpoint.pth"],
-  ["train_litehrnet_lite", "init.pth"],
-] as const;
+import { relativeNorm, sampled, TRAINING_CASES, trainingFixture } from "../helpers/training-fixtures.ts";
 
 const floats = ({ data }: Tensor): Float32Array => data as Float32Array;
 
-describe.each(FIXTURES)("%s", (name, checkpoint) => {
-  test.skipIf(!hasShared("fixtures", name))("three steps of Adam", async () => {
-    const { network, weights, meta, array, tensors } = await trainingFixture(name, checkpoint);
-    const target = array("target.npy");
-    const weight = array("target_weight.npy");
+describe.each(TRAINING_CASES)("$name", (training) => {
+  test.skipIf(!hasShared("fixtures", training.folder))("three steps", async () => {
+    const { network, weights, meta, feeds, batch, loss: lossOf, tensors } = await trainingFixture(training);
     await using session = await TrainingSession.open({
       network,
       weights,
-      feeds: {
-        target: input("target", "float32", target.shape),
-        weight: input("weight", "float32", weight.shape.slice(0, 2)),
-      },
-      loss: ({ heatmaps }, { target: targets, weight: factors }) => ({
-        loss: jointsMse({ heatmaps: heatmaps!, targets: targets!, weights: factors! }),
-      }),
-      optimizer: { type: "adam", betas: [0.9, 0.999], epsilon: 1e-8 },
+      feeds,
+      loss: (outputs, targets) => ({ loss: lossOf(outputs, targets) }),
+      optimizer: training.optimizer,
       groups: [
         {
           names: [...network.parameters].filter(([, info]) => info.trainable).map(([key]) => key),
           learningRateFactor: 1,
-          weightDecay: 0,
+          weightDecay: training.weightDecay,
         },
       ],
       batchNormMomentum: 0.1,
     });
     for (const step of [1, 2, 3]) {
-      const { loss, finite } = await session.run(
-        {
-          image: array("input.npy"),
-          target: array("target.npy"),
-          weight: { ...array("target_weight.npy"), shape: weight.shape.slice(0, 2) },
-        },
-        1e-3,
-      );
+      const { loss, finite } = await session.run(batch(), training.learningRate);
       expect(finite).toBe(true);
       expect(loss / meta.losses_float64[step - 1]!, `loss of step ${step}`).toBeCloseTo(
         1,
@@ -61,7 +40,7 @@ describe.each(FIXTURES)("%s", (name, checkpoint) => {
           else expect(relativeNorm([[floats(ours.get(key)!), floats(buffer)]]), key).toBeLessThan(1e-4);
         }
       }
-      const reference = await tensors(`params_after_step${step}.safetensors`);
+      const reference = await tensors(`${training.parameters}_after_step${step}.safetensors`);
       const pairs = [...reference]
         .filter(([key]) => !meta.near_zero_grad_tensors.includes(key.split("::")[0]!))
         .map(([key, value]) => {

@@ -113,6 +113,8 @@ const scalar = (value: number): Value => constant(tensor("float32", [], Float32A
 
 /** A value as it is, under another name: what a graph output that is an input or a constant needs. */
 export const Identity: Operator = unary("Identity", (dy) => dy);
+/** {@link Identity} as a constant to gradients. */
+const Detached: Operator = { ...Identity, gradient: () => [undefined] };
 /** ONNX Add. */
 export const Add: Operator = binary(
   "Add",
@@ -141,6 +143,8 @@ export const Div: Operator = binary(
 export const Greater: Operator = comparison("Greater");
 /** ONNX Less: 1 where a < b. */
 export const Less: Operator = comparison("Less");
+/** ONNX Equal: 1 where a = b. */
+export const Equal: Operator = comparison("Equal");
 /** ONNX Neg. */
 export const Neg: Operator = unary("Neg", (dy) => neg(dy));
 /** ONNX Sqrt. ∂√x/∂x = ½/√x. */
@@ -225,6 +229,10 @@ export const isPositive = (x: Value, name = ""): Value =>
   emitOne(HardSigmoid, [x], { alpha: 1e30, beta: 0 }, name);
 /** Whether a > b, by element. */
 export const greater = (a: Value, b: Value, name = ""): Value => emitOne(Greater, [a, b], {}, name);
+/** Whether a = b, by element. */
+export const equal = (a: Value, b: Value, name = ""): Value => emitOne(Equal, [a, b], {}, name);
+/** x, through which no gradient goes. */
+export const detach = (x: Value): Value => emitOne(Detached, [x], {});
 /** Whether a < b, by element. */
 export const less = (a: Value, b: Value, name = ""): Value => emitOne(Less, [a, b], {}, name);
 /** a where `condition` holds, else b. */

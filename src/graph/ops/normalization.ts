@@ -12,7 +12,7 @@ import {
 } from "../operator.ts";
 import type { Value } from "../value.ts";
 import { reduceSum } from "./broadcast.ts";
-import { div, mul, shift, sqrt, sub } from "./elementwise.ts";
+import { div, exp, mul, shift, sqrt, sub } from "./elementwise.ts";
 import { reshape } from "./shape.ts";
 
 /** One number per channel of x: what scale, bias, mean and variance must be. */
@@ -115,6 +115,18 @@ export const Softmax = defineOperator({
   },
 });
 
+/** ONNX LogSoftmax: the logarithm of {@link Softmax}, exact also where that is nearly 0. */
+export const LogSoftmax = defineOperator({
+  type: "LogSoftmax",
+  attributeKinds: { axis: "int" },
+  infer: Softmax.infer,
+  gradient({ node, gradients: [dy] }) {
+    const y = node.outputs[0]!;
+    const axis = axisOf("LogSoftmax", node.inputs, numberOf(node.attributes, "axis", -1), y.shape.length);
+    return [sub(dy!, mul(exp(y), reduceSum(dy!, [axis])))];
+  },
+});
+
 /** Batch normalisation of x (N×C×H×W) with per-channel scale, bias, mean, variance (C each). */
 export function batchNormalization(
   x: Value,
@@ -137,6 +149,10 @@ export function batchNormalizationTraining(
   const [y, mean, variance] = emit(BatchNormalizationTraining, [x, scale, bias], { epsilon }, name);
   return { y: y!, mean: mean!, variance: variance! };
 }
+
+/** Logarithm of the softmax of x along `axis`. */
+export const logSoftmax = (x: Value, axis: number, name = ""): Value =>
+  emitOne(LogSoftmax, [x], { axis }, name);
 
 /** Softmax of x along `axis`. */
 export const softmax = (x: Value, axis: number, name = ""): Value => emitOne(Softmax, [x], { axis }, name);
