@@ -3,7 +3,6 @@
 import { HRNetError } from "../errors.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import {
-  add,
   detach,
   div,
   equal,
