@@ -22,6 +22,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   data: ["files", "image", "random", "skeleton", "tensor", "threads"],
   synthetic: ["files", "image", "random", "skeleton", "threads"],
   pose: ["files", "image", "random", "skeleton", "metrics"],
+  segmentation: ["files", "image", "random"],
   "training-data": ["data", "image", "pose", "random", "skeleton", "tensor", "threads"],
   "model-file": [
     "tensor",
