@@ -79,6 +79,12 @@ export async function openPoseTraining(
   const [, , cellsY, cellsX] = heatmaps.shape as [number, number, number, number];
   const jointWeights = recipeJointWeights(recipe.loss, skeleton.keypoints.length);
   await checkValidationData(recipe, skeleton);
+  if (neverMirrored(recipe, skeleton)) {
+    onLog(
+      "augmentation.flipProbability is 0: no sample is ever mirrored, although the skeleton has a left and a right. " +
+        "Published recipes have 0.5.",
+    );
+  }
   const samples = await preparePoseSamples(
     data.train.map((set) => ({ ...set })),
     {
@@ -130,6 +136,12 @@ export async function openPoseTraining(
     sampleGallery: (epoch) =>
       drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
   };
+}
+
+/** Whether a recipe varies samples but forgets the mirror, which is off by default and worth as much as twice the data. */
+function neverMirrored({ augmentation }: PoseRecipe, { flipPairs }: Skeleton): boolean {
+  const { flipProbability, scaleFactor, rotationFactor } = augmentation;
+  return flipProbability === 0 && flipPairs.length > 0 && (scaleFactor > 0 || rotationFactor > 0);
 }
 
 async function skeletonOfData(set: PoseRecipe["data"]["train"][number]): Promise<Skeleton> {

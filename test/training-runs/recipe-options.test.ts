@@ -204,3 +204,20 @@ describe("a teacher", () => {
     );
   });
 });
+
+test("a recipe that varies samples without ever mirroring them is told so; replicas train on parts of the batch", async () => {
+  const without = tinyRecipe(root, { augmentation: { scaleFactor: 0.2 }, epochs: 1 });
+  await runTiny(without, out("unmirrored"));
+  expect(await eventsOf(out("unmirrored"))).toContainEqual(expect.stringContaining("flipProbability is 0"));
+  const mirrored = tinyRecipe(root, {
+    augmentation: { scaleFactor: 0.2, flipProbability: 0.5 },
+    replicas: 2,
+    epochs: 1,
+  });
+  const { files } = await runTiny(mirrored, out("mirrored"));
+  expect(await eventsOf(out("mirrored"))).not.toContainEqual(expect.stringContaining("flipProbability"));
+  const { model } = await loadModel(files.last!);
+  expect(
+    [...model.weights.values()].every(({ data }) => Array.from(data, Number).every(Number.isFinite)),
+  ).toBe(true);
+});
