@@ -23,7 +23,17 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   synthetic: ["files", "image", "random", "skeleton", "threads"],
   pose: ["files", "image", "random", "skeleton", "metrics"],
   segmentation: ["files", "image", "random"],
-  "training-data": ["data", "image", "pose", "random", "skeleton", "tensor", "threads"],
+  "training-data": [
+    "data",
+    "files",
+    "image",
+    "pose",
+    "random",
+    "segmentation",
+    "skeleton",
+    "tensor",
+    "threads",
+  ],
   "model-file": [
     "tensor",
     "files",

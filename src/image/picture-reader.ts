@@ -10,6 +10,31 @@ export interface PictureReaderOptions extends DecodeOptions {
 }
 
 /**
+ * A function that reads what lies at a path, and keeps what it read first until a limit is reached; what comes later is read each
+ * time. See {@link createPictureReader} for why.
+ * @param bytesOf the memory that something read takes
+ */
+export function createKeepingReader<T>(
+  read: (path: string) => Promise<T>,
+  bytesOf: (value: T) => number,
+  cacheBytes: number,
+): (path: string) => Promise<T> {
+  const kept = new Map<string, T>();
+  let left = cacheBytes;
+  return async (path) => {
+    const known = kept.get(path);
+    if (known !== undefined) return known;
+    const value = await read(path);
+    const bytes = bytesOf(value);
+    if (bytes <= left && !kept.has(path)) {
+      kept.set(path, value);
+      left -= bytes;
+    }
+    return value;
+  };
+}
+
+/**
  * A function from path to picture. The first pictures read stay until the limit is reached, later ones are decoded each
  * time: when every picture comes once an epoch in random order, that finds as many as the memory holds, where keeping the
  * latest would lose most of them before they come again. The pictures are shared: do not change them.
@@ -17,16 +42,9 @@ export interface PictureReaderOptions extends DecodeOptions {
  */
 export function createPictureReader(options: PictureReaderOptions = {}): (path: string) => Promise<RgbImage> {
   const { cacheBytes = 0, ...decode } = options;
-  const kept = new Map<string, RgbImage>();
-  let left = cacheBytes;
-  return async (path) => {
-    const known = kept.get(path);
-    if (known !== undefined) return known;
-    const image = await decodeImage(path, decode);
-    if (image.data.length <= left && !kept.has(path)) {
-      kept.set(path, image);
-      left -= image.data.length;
-    }
-    return image;
-  };
+  return createKeepingReader(
+    (path) => decodeImage(path, decode),
+    ({ data }) => data.length,
+    cacheBytes,
+  );
 }
