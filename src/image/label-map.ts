@@ -3,6 +3,7 @@
 import { decode, encode } from "fast-png";
 import { HRNetError, messageOf } from "../errors.ts";
 import { DEFAULT_MAX_PIXELS } from "./decode.ts";
+import type { Color } from "./draw.ts";
 
 /** A class number for each pixel, row by row. */
 export interface LabelMap {
@@ -10,9 +11,6 @@ export interface LabelMap {
   readonly height: number;
   readonly data: Uint8Array | Uint16Array;
 }
-
-/** A colour as red, green, blue, 0 … 255. */
-export type Color = readonly [number, number, number];
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 /** Where a PNG's header has width, height, bits per sample and kind of colour. */

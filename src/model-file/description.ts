@@ -6,6 +6,7 @@ import type { Normalization } from "../image/warp.ts";
 import { type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
 import type { Task } from "../models/variants.ts";
 import { createHeatmapCodec, type HeatmapCodecOptions } from "../pose/codecs/heatmap-codec.ts";
+import { type ClassTable, defineClassTable } from "../segmentation/class-table.ts";
 import { defineSkeleton, type Skeleton } from "../skeleton/skeleton.ts";
 
 /** Where model files keep the description: a `metadata_props` entry of ONNX, a `__metadata__` entry of safetensors. */
@@ -37,6 +38,8 @@ export interface ModelDescription {
   /** Pose models. */
   readonly codec?: HeatmapCodecOptions;
   readonly skeleton?: Skeleton;
+  /** Segmentation models. */
+  readonly classes?: ClassTable;
   readonly provenance: Provenance;
 }
 
@@ -55,6 +58,7 @@ const schema = z.object({
   }),
   codec: z.record(z.string(), z.unknown()).optional(),
   skeleton: z.record(z.string(), z.unknown()).optional(),
+  classes: z.record(z.string(), z.unknown()).optional(),
   provenance: z.object({
     source: z.string(),
     codeBase: z.string(),
@@ -76,7 +80,7 @@ export function formatDescription(description: ModelDescription): string {
  */
 export function parseDescription(text: string, file: string): ModelDescription {
   try {
-    const { network, codec, skeleton, ...rest } = schema.parse(JSON.parse(text));
+    const { network, codec, skeleton, classes, ...rest } = schema.parse(JSON.parse(text));
     // Each part is checked by its owner, not by a copy of its rules here.
     if (codec) createHeatmapCodec(codec as unknown as HeatmapCodecOptions);
     return {
@@ -84,6 +88,7 @@ export function parseDescription(text: string, file: string): ModelDescription {
       network: parseNetworkConfig(network),
       ...(codec && { codec: codec as unknown as HeatmapCodecOptions }),
       ...(skeleton && { skeleton: defineSkeleton(skeleton as unknown as Skeleton) }),
+      ...(classes && { classes: defineClassTable(classes as unknown as ClassTable) }),
     };
   } catch (error) {
     const problem =

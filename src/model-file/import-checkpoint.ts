@@ -10,6 +10,7 @@ import type { Task } from "../models/variants.ts";
 import { initialize } from "../nn/initialize.ts";
 import { createHeatmapCodec, type HeatmapCodecName } from "../pose/codecs/heatmap-codec.ts";
 import { normalRandom, uniformRandom } from "../random/random.ts";
+import type { ClassTable } from "../segmentation/class-table.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { toFloat32 } from "../tensor/float16.ts";
 import { formatShape, type Tensor, tensor } from "../tensor/tensor.ts";
@@ -24,6 +25,7 @@ import {
   defaultCodec,
   skeletonForChannels,
 } from "./pose-defaults.ts";
+import { classesForChannels } from "./segmentation-defaults.ts";
 
 /** A network with its weights: what can be saved, exported and run. */
 export interface Model {
@@ -59,6 +61,8 @@ export interface ImportOptions {
    */
   readonly outputs?: number | undefined;
   readonly skeleton?: Skeleton | undefined;
+  /** What the channels of a segmentation network are. */
+  readonly classes?: ClassTable | undefined;
   /** A codec, or what to change in the one that the file or its name tells. */
   readonly codec?: CodecChange | undefined;
   readonly provenance?: Partial<Provenance> | undefined;
@@ -273,6 +277,9 @@ export function importStateDict(
         ? { ...IMAGENET_NORMALIZATION, channelOrder: "bgr" }
         : IMAGENET_NORMALIZATION,
     ...(task === "pose" && { codec, skeleton: skeletonForChannels(keypoints, options.skeleton) }),
+    ...(task === "segmentation" && {
+      classes: classesForChannels(outputChannels(config)!, mapped.codeBase, options.classes),
+    }),
     provenance: {
       source: basename(source),
       codeBase: mapped.codeBase,

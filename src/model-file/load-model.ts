@@ -58,14 +58,16 @@ function publishedOptions(entry: PublishedCheckpoint, sha256: string): ImportOpt
 /** Defined fields of `options` over what is known of the file. */
 function override(known: ImportOptions, options: ImportOptions): ImportOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { skeleton, codec, config } = known;
+  const { skeleton, classes, codec, config } = known;
   // A new head has other keypoints than those the file was trained for.
-  const replaced = options.outputs !== undefined && options.outputs !== skeleton?.keypoints.length;
+  const outputs = skeleton?.keypoints.length ?? classes?.classes.length;
+  const replaced = options.outputs !== undefined && options.outputs !== outputs;
   // A network that is named takes the place of the file's; fields of a configuration change it.
   const network = options.arch === undefined ? { ...config, ...options.config } : options.config;
   return {
     ...known,
     skeleton: replaced ? undefined : skeleton,
+    classes: replaced ? undefined : classes,
     ...given,
     config: network && Object.keys(network).length > 0 ? network : undefined,
     codec: codec?.name ? changeCodec({ ...codec, name: codec.name }, options.codec) : options.codec,
@@ -79,12 +81,24 @@ function modelOf(checkpoint: Checkpoint, path: string, options: ImportOptions): 
     return importStateDict(checkpoint.stateDict, path, options);
   }
   const description = parseDescription(own, path);
-  const { input, skeleton, codec, provenance, preprocessing } = description;
-  const known: ImportOptions = { input, skeleton, codec, provenance, config: { ...description.network } };
+  const { name, input, skeleton, classes, codec, provenance, preprocessing } = description;
+  const known: ImportOptions = {
+    input,
+    skeleton,
+    classes,
+    codec,
+    provenance,
+    config: { ...description.network },
+  };
   const weights = [...checkpoint.stateDict].filter(([name]) => !name.startsWith(TRAINING_PREFIX));
   const loaded = importStateDict(new Map(weights), path, override(known, options));
   const { model, report } = loaded;
-  return { model: { ...model, description: { ...model.description, preprocessing } }, report };
+  // With another network or head it is another model.
+  const same = [options.arch, options.config, options.outputs].every((change) => change === undefined);
+  return {
+    model: { ...model, description: { ...model.description, ...(same && { name }), preprocessing } },
+    report,
+  };
 }
 
 /**

@@ -138,11 +138,12 @@ function rowsOf(node: Node, key: string, when: RecipeKey["when"], required: bool
   const entries = alternatives(node).flatMap((part) => (typeof part.items === "object" ? [part.items] : []));
   const preset = node.default === undefined ? undefined : JSON.stringify(node.default);
   const own = { key, when, values: values(node), preset, required, text: node.description ?? "" };
-  return [
-    own,
+  const below = [
     ...rowsBelow(objects, key),
     ...entries.flatMap((entry) => rowsBelow(objectsOf(entry), `${key}.N`)),
   ];
+  // What only some kinds have, they have with all that is below it.
+  return [own, ...below.map((row) => (row.when === null ? { ...row, when } : row))];
 }
 
 /** Every key of a recipe file, in the schema's order, parents before their keys. */

@@ -34,9 +34,12 @@ function keysAt(keys: readonly RecipeKey[], path: Path): readonly RecipeKey[] {
 
 const fits = ({ when }: RecipeKey, kind: Json): boolean => when === null || when.kinds.includes(String(kind));
 
-/** What kind the object at `path` says it is, by the key that `row` names. */
-const kindOf = (row: RecipeKey, path: Path, recipe: Json): Json =>
-  row.when === null ? undefined : valueAt(recipe, [...path, row.when.key.split(".").at(-1)!]);
+/** What kind the object at `path`, or one that it lies in, says it is, by the key that `row` names. */
+function kindOf({ when }: RecipeKey, path: Path, recipe: Json): Json {
+  if (when === null) return undefined;
+  const parts = when.key.split(".");
+  return valueAt(recipe, [...path.slice(0, parts.length - 1), parts.at(-1)!]);
+}
 
 function unknownKey(keys: readonly RecipeKey[], path: Path, name: string, recipe: Json): string {
   const here = keysAt(keys, path);

@@ -151,5 +151,9 @@ export async function readRecipe(
   const loaded = await load(path, folder, []);
   const changed = applyOverrides(loaded, overrides, folder);
   const recipe = parseRecipe(withoutEmpty(changed), `The recipe ${path}`);
-  return { ...recipe, data: { ...recipe.data, root: recipe.data.root ?? folder } };
+  const root = recipe.data.root ?? folder;
+  // Each kind of recipe apart, so that it stays with its own data.
+  return recipe.task === "pose"
+    ? { ...recipe, data: { ...recipe.data, root } }
+    : { ...recipe, data: { ...recipe.data, root } };
 }

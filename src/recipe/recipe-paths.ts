@@ -51,10 +51,13 @@ export function resolvePaths(value: Json, folder: string, at = ""): Json {
   }, value);
 }
 
-/** The data of a recipe with every path whole: those of data sets and boxes start from the root. */
+/** A path of a data set: it starts from the root of the recipe's data. */
+export const belowRoot = (root: string | null, path: string): string =>
+  isAbsolute(path) ? path : join(root ?? "", path);
+
+/** The data of a pose recipe with every path whole: those of data sets and boxes start from the root. */
 export function resolveData(data: PoseData): PoseData {
-  const root = data.root ?? "";
-  const whole = (path: string): string => (isAbsolute(path) ? path : join(root, path));
+  const whole = (path: string): string => belowRoot(data.root, path);
   const places = <T extends { annotations: string; images: string }>(set: T): T => ({
     ...set,
     annotations: whole(set.annotations),

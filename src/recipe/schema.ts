@@ -8,6 +8,7 @@ import type { Task } from "../models/variants.ts";
 import { skeletonByName } from "../skeleton/skeletons.ts";
 import { COCO_JOINT_WEIGHTS, POSE_KEYS, POSE_METRICS } from "./pose-schema.ts";
 import { isFileName } from "./recipe-paths.ts";
+import { SEGMENTATION_KEYS, SEGMENTATION_METRICS } from "./segmentation-schema.ts";
 import { TRAINING_KEYS } from "./training-schema.ts";
 
 /** Keys of the file alone; a recipe that has been read has none of them. */
@@ -52,7 +53,7 @@ const network = (task: Task) =>
       }
     })
     .describe(
-      "Name of a network (`hrnet models`) or a configuration (see [Models](models.md)); its number of keypoints is made to fit.",
+      "Name of a network (`hrnet models`) or a configuration (see [Models](models.md)); its number of outputs is made to fit.",
     );
 
 /** @throws HRNetError when it is no network for the task */
@@ -100,22 +101,47 @@ const pose = z.strictObject({
   ...TRAINING_KEYS,
 });
 
+const segmentation = z.strictObject({
+  ...about(SEGMENTATION_METRICS),
+  task: z.literal("segmentation").describe("A class for each pixel."),
+  network: network("segmentation"),
+  ...NETWORK_KEYS,
+  ...SEGMENTATION_KEYS,
+  ...TRAINING_KEYS,
+});
+
+/** A complete segmentation recipe: every default filled in. */
+export type SegmentationRecipe = z.infer<typeof segmentation>;
+
 /** A complete pose recipe: every default filled in. */
 export type PoseRecipe = z.infer<typeof pose>;
 
-/** What no single key can say. */
-function checkPose(recipe: PoseRecipe, context: z.RefinementCtx): void {
-  const issue = (path: (string | number)[], message: string): void =>
+type Issue = (path: (string | number)[], message: string) => void;
+
+const issuesOf =
+  (context: z.RefinementCtx): Issue =>
+  (path, message) =>
     context.addIssue({ code: "custom", path, message });
-  const { skeleton, loss, data, optimizer } = recipe;
-  if (data.validationBoxes !== null && data.validation?.format !== "coco") {
-    issue(["data", "validationBoxes"], "works only with validation data in COCO's format");
-  }
+
+/** What no single key can say, of any task. */
+function checkTraining(
+  { optimizer, batchSize, replicas }: Pick<PoseRecipe, "optimizer" | "batchSize" | "replicas">,
+  issue: Issue,
+): void {
   if (optimizer.type === "sgd" && optimizer.nesterov && optimizer.momentum === 0) {
     issue(["optimizer", "nesterov"], "needs a momentum above 0");
   }
-  if (recipe.batchSize % recipe.replicas !== 0) {
-    issue(["replicas"], `a batch of ${recipe.batchSize} does not come in ${recipe.replicas} equal parts`);
+  if (batchSize % replicas !== 0) {
+    issue(["replicas"], `a batch of ${batchSize} does not come in ${replicas} equal parts`);
+  }
+}
+
+function checkPose(recipe: PoseRecipe, context: z.RefinementCtx): void {
+  const issue = issuesOf(context);
+  checkTraining(recipe, issue);
+  const { skeleton, loss, data } = recipe;
+  if (data.validationBoxes !== null && data.validation?.format !== "coco") {
+    issue(["data", "validationBoxes"], "works only with validation data in COCO's format");
   }
   if (skeleton === null || isFileName(skeleton)) return;
   let keypoints: number;
@@ -138,11 +164,19 @@ function checkPose(recipe: PoseRecipe, context: z.RefinementCtx): void {
 }
 
 /** Any task's recipe, complete. A further task is a further member here and in {@link recipeFileSchema}. */
-export const recipeSchema = z.discriminatedUnion("task", [pose.superRefine(checkPose)]);
+export const recipeSchema = z.discriminatedUnion("task", [
+  pose.superRefine(checkPose),
+  segmentation.superRefine((recipe, context) => checkTraining(recipe, issuesOf(context))),
+]);
 
 /** A recipe as a file has it: the description of every key is taken from here. */
 export const recipeFileSchema = z.discriminatedUnion("task", [
   z.strictObject({ ...FILE_KEYS, ...pose.shape, name: pose.shape.name.optional().describe(NAME_TEXT) }),
+  z.strictObject({
+    ...FILE_KEYS,
+    ...segmentation.shape,
+    name: segmentation.shape.name.optional().describe(NAME_TEXT),
+  }),
 ]);
 
 /** Any task's recipe, complete: every default filled in. */

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { HRNetError } from "../errors.ts";
-import type { Color } from "../image/label-map.ts";
+import type { Color } from "../image/draw.ts";
 
 /** A validated set of classes. Class k is channel k of the network's logits. Plain data (JSON-safe). */
 export interface ClassTable {
@@ -21,14 +21,17 @@ export interface ClassTable {
   readonly classOfLabel?: readonly number[];
 }
 
-/** What {@link defineClassTable} accepts; everything but the names has a default. */
+/** A class by name or number. */
+type ClassRef = string | number;
+
+/** What {@link defineClassTable} accepts, a {@link ClassTable} among it; everything but the names has a default. */
 export interface ClassTableInput {
   readonly name: string;
   readonly classes: readonly string[];
   /** Default: {@link defaultColor} of each class. */
   readonly colors?: readonly Color[] | undefined;
-  /** By name. Default: pairs found by left and right at the beginning of names. */
-  readonly flipPairs?: readonly (readonly [string, string])[] | undefined;
+  /** By name or number. Default: pairs found by left and right at the beginning of names. */
+  readonly flipPairs?: readonly (readonly [ClassRef, ClassRef])[] | undefined;
   /** Default: a label is its class. */
   readonly classOfLabel?: readonly number[] | undefined;
 }
@@ -40,13 +43,14 @@ const MAX_CLASSES = 4096;
 const MAX_LABELS = 65_536;
 const channel = z.int().min(0).max(255);
 const name = z.string().min(1).max(200);
+const classRef = z.union([name, z.int().min(0)]);
 
 const schema = z.strictObject({
   name,
   classes: z.array(name).min(1).max(MAX_CLASSES),
   colors: z.array(z.tuple([channel, channel, channel])).optional(),
   flipPairs: z
-    .array(z.tuple([name, name]))
+    .array(z.tuple([classRef, classRef]))
     .max(MAX_CLASSES)
     .optional(),
   classOfLabel: z.array(z.int().min(-1)).max(MAX_LABELS).optional(),
@@ -75,9 +79,10 @@ export function defineClassTable(input: ClassTableInput): ClassTable {
   const beyond = classOfLabel?.find((index) => index >= classes.length);
   if (beyond !== undefined)
     throw invalid(input.name, `"classOfLabel" has the class ${beyond}; there are ${classes.length} classes`);
-  const indexOf = (text: string): number => {
-    const index = indices.get(text);
-    if (index === undefined) throw invalid(input.name, `"flipPairs" names "${text}", which is no class`);
+  const indexOf = (ref: ClassRef): number => {
+    const index = typeof ref === "number" ? ref : indices.get(ref);
+    if (index === undefined || index >= classes.length)
+      throw invalid(input.name, `"flipPairs" names "${ref}", which is no class`);
     return index;
   };
   const pairs = parsed.data.flipPairs ?? pairsByName(classes);

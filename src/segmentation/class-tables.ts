@@ -1,7 +1,7 @@
 // The label spaces of published segmentation models.
 
 import { HRNetError, nearestNames } from "../errors.ts";
-import type { Color } from "../image/label-map.ts";
+import type { Color } from "../image/draw.ts";
 import { type ClassTable, defineClassTable } from "./class-table.ts";
 
 /** Class, its `id` in `…_labelIds.png`, its colour. Source: cityscapesScripts `helpers/labels.py`, the classes with a trainId. */

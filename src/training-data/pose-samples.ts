@@ -1,12 +1,12 @@
 // From data sets to what the batch loader needs to load a pose network's samples.
 
-import type { BatchLoaderOptions } from "../data/batch-loader.ts";
 import type { SampleGroup } from "../data/epoch-order.ts";
 import type { PoseSampleOptions } from "../pose/training-samples.ts";
 import { moduleBeside } from "../threads/start-worker.ts";
 import type { PoseSourceSettings } from "./pose-sample-source.ts";
 import { type PoseTrainingSet, readTrainingPersons } from "./pose-sets.ts";
 import { packPersons, type TrainingPerson } from "./pose-table.ts";
+import type { PreparedSamples } from "./prepared-samples.ts";
 
 /** A data set by its files, or persons at hand. */
 export type PoseSampleSet =
@@ -22,9 +22,6 @@ export interface PreparePoseOptions extends PoseSampleOptions {
   /** Told what the network's and a set's keypoints do not share. */
   readonly onLog?: ((line: string) => void) | undefined;
 }
-
-/** The part of the loader's options that says what is loaded. */
-export type PreparedSamples = Required<Pick<BatchLoaderOptions, "module" | "settings" | "groups">>;
 
 /**
  * Reads the sets and packs their persons; samples are numbered set by set.

@@ -1,9 +1,8 @@
 // Samples of a segmentation network for the batch loader; each worker thread opens one of these.
 
+import { readLabelMap } from "../data/read-label-map.ts";
 import type { OpenSampleSource, SampleField } from "../data/sample-source.ts";
 import type { LabelledPicture } from "../data/segmentation-pairs.ts";
-import { readFileWithin } from "../files/read-file.ts";
-import { decodeLabelMap, type LabelMap } from "../image/label-map.ts";
 import { createKeepingReader, createPictureReader } from "../image/picture-reader.ts";
 import {
   createSegmentationSampleMaker,
@@ -17,14 +16,6 @@ export interface SegmentationSourceSettings {
   readonly samples: SegmentationSampleOptions;
   /** Decoded pictures and label maps that each thread may keep, in MiB. */
   readonly cacheMegabytes: number;
-}
-
-/** Largest label file, in bytes: 64 megapixels of 16 bits that do not compress. */
-const MAX_LABEL_BYTES = 140_000_000;
-
-/** A label map from a file. */
-export async function readLabelMap(path: string): Promise<LabelMap> {
-  return decodeLabelMap(await readFileWithin(path, "label map", MAX_LABEL_BYTES), path);
 }
 
 /** Settings come from `prepareSegmentationSamples`. */

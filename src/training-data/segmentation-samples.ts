@@ -4,7 +4,7 @@ import type { SampleGroup } from "../data/epoch-order.ts";
 import { findLabelledPictures, type LabelledPicture, type PairFolders } from "../data/segmentation-pairs.ts";
 import type { SegmentationSampleOptions } from "../segmentation/training-samples.ts";
 import { moduleBeside } from "../threads/start-worker.ts";
-import type { PreparedSamples } from "./pose-samples.ts";
+import type { PreparedSamples } from "./prepared-samples.ts";
 import type { SegmentationSourceSettings } from "./segmentation-sample-source.ts";
 
 /** A data set to learn from. */

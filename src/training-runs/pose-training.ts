@@ -3,15 +3,11 @@
 import { openBatchLoader } from "../data/batch-loader.ts";
 import { readCocoKeypoints } from "../data/coco.ts";
 import { HRNetError } from "../errors.ts";
-import { input as graphInput, type Value } from "../graph/value.ts";
+import { input as graphInput } from "../graph/value.ts";
 import { IMAGENET_NORMALIZATION } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
-import type { Model } from "../model-file/import-checkpoint.ts";
-import { loadModel } from "../model-file/load-model.ts";
-import { buildNetwork, type Network } from "../models/network.ts";
-import { initialize } from "../nn/initialize.ts";
+import { buildNetwork } from "../models/network.ts";
 import { createHeatmapCodec, type HeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
-import { normalRandom, uniformRandom } from "../random/random.ts";
 import { recipeJointWeights, recipeNetwork, recipeSkeleton } from "../recipe/pose-recipe.ts";
 import { resolveData } from "../recipe/recipe-paths.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
@@ -19,39 +15,13 @@ import { drawSample, imageFromPlanes } from "../report/draw-sample.ts";
 import type { GalleryItem } from "../report/run-report.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { MPII_16 } from "../skeleton/skeletons.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import type { LossTerms } from "../train/step-options.ts";
-import { type PreparedSamples, preparePoseSamples } from "../training-data/pose-samples.ts";
+import { preparePoseSamples } from "../training-data/pose-samples.ts";
+import { type PreparedSamples, samplesOf } from "../training-data/prepared-samples.ts";
+import { freshWeights, initialModel } from "./initial-weights.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
-import type { Validation, ValidationOptions } from "./training-task.ts";
-
-/** A pose recipe with its data read and its network built. */
-export interface PoseTraining {
-  readonly recipe: PoseRecipe;
-  readonly description: ModelDescription;
-  readonly codec: HeatmapCodec;
-  /** Built for one of the recipe's `replicas` parts of a batch. */
-  readonly network: Network;
-  readonly weights: ReadonlyMap<string, Tensor>;
-  readonly samples: PreparedSamples;
-  /** Inputs of the step beside the picture. */
-  readonly feeds: Readonly<Record<string, Value>>;
-  loss(outputs: Readonly<Record<string, Value>>, feeds: Readonly<Record<string, Value>>): LossTerms;
-  /** Share of a batch's keypoints whose heatmap peaks near the target, from what the loss reports. */
-  accuracy(report: Readonly<Record<string, Tensor>>): number | undefined;
-  /** Metrics of the weights on the recipe's validation data; `undefined` without such data. */
-  validate(weights: ReadonlyMap<string, Tensor>, options: ValidationOptions): Promise<Validation | undefined>;
-  /** The first samples of an epoch as the network sees them, drawn with their targets. */
-  sampleGallery(epoch: number): Promise<GalleryItem[]>;
-}
-
-/** What opening a recipe is told. */
-export interface PoseTrainingOptions {
-  /** Weights of a checkpoint that is resumed; they take the place of the recipe's initial ones. */
-  readonly weights?: ReadonlyMap<string, Tensor> | undefined;
-  readonly onLog: (line: string) => void;
-}
+import { openTeacher } from "./teacher.ts";
+import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
 
 /**
  * Reads data and weights of a recipe.
@@ -59,8 +29,8 @@ export interface PoseTrainingOptions {
  */
 export async function openPoseTraining(
   recipe: PoseRecipe,
-  { weights: resumed, onLog }: PoseTrainingOptions,
-): Promise<PoseTraining> {
+  { weights: resumed, onLog }: OpenTrainingOptions,
+): Promise<TaskTraining> {
   const data = resolveData(recipe.data);
   const skeleton = (await recipeSkeleton(recipe)) ?? (await skeletonOfData(data.train[0]!));
   const codec = createHeatmapCodec(recipe.codec);
@@ -99,7 +69,11 @@ export async function openPoseTraining(
       onLog,
     },
   );
-  const initial = await initialModel(recipe, network, skeleton, onLog);
+  const initial = await initialModel(recipe, network.config, onLog, {
+    outputs: skeleton.keypoints.length,
+    skeleton,
+    codec: recipe.codec,
+  });
   const description: ModelDescription = {
     version: 1,
     name: recipe.name,
@@ -121,7 +95,6 @@ export async function openPoseTraining(
   return {
     recipe,
     description,
-    codec,
     network,
     weights: resumed ?? initial?.weights ?? freshWeights(network, recipe.seed),
     samples,
@@ -135,6 +108,22 @@ export async function openPoseTraining(
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
     sampleGallery: (epoch) =>
       drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
+    ...(recipe.teacher && {
+      openTeacher: (options) => {
+        const [, ...map] = targets;
+        const expected = { heatmaps: [recipe.batchSize, ...map], input: [height, width] as const };
+        return openTeacher(recipe.teacher!.model, expected, options);
+      },
+    }),
+    outputs: `${keypoints} keypoints`,
+    galleryNotes: {
+      samples:
+        "The first samples of an epoch as the network gets them: the augmented crop with its keypoints, and their targets.",
+      predictions:
+        "Persons of the validation data, the same in every report of this run. Truth on the left, prediction on the " +
+        "right; white lines lead from each prediction to where it should be.",
+      worst: "Persons that were found worst, drawn alike.",
+    },
   };
 }
 
@@ -146,46 +135,6 @@ function neverMirrored({ augmentation }: PoseRecipe, { flipPairs }: Skeleton): b
 
 async function skeletonOfData(set: PoseRecipe["data"]["train"][number]): Promise<Skeleton> {
   return set.format === "mpii" ? MPII_16 : (await readCocoKeypoints(set.annotations)).skeleton;
-}
-
-/** Weights as every parameter's initialiser wants them, from a seed. */
-function freshWeights(network: Network, seed: number): Map<string, Tensor> {
-  const normal = normalRandom(uniformRandom(seed));
-  return new Map([...network.parameters].map(([name, info]) => [name, initialize(info, normal)]));
-}
-
-/** The model that the recipe starts from, fitted to its network. */
-async function initialModel(
-  recipe: PoseRecipe,
-  network: Network,
-  skeleton: Skeleton,
-  onLog: (line: string) => void,
-): Promise<Model | undefined> {
-  if (recipe.initialize === null) return undefined;
-  const { from, strict } = recipe.initialize;
-  const { model, report } = await loadModel(from, {
-    config: { ...network.config },
-    outputs: skeleton.keypoints.length,
-    input: recipe.input,
-    skeleton,
-    codec: recipe.codec,
-  });
-  onLog(`${report.loaded} weights loaded from ${from} (${report.codeBase})`);
-  const fresh = report.initialized.join(", ");
-  if (fresh !== "" && strict) {
-    throw new HRNetError(
-      "weights-mismatch",
-      `${from} does not hold ${fresh} as the network of this recipe has them: its head is of another kind or number of ` +
-        "keypoints. With initialize.strict=false they start anew.",
-    );
-  }
-  if (fresh !== "")
-    onLog(`the head of ${from} is of another kind or number of keypoints: ${fresh} start anew`);
-  if (report.ignored.length > 0) {
-    const reasons = [...new Set(report.ignored.map(({ reason }) => reason))].join(", ");
-    onLog(`${report.ignored.length} weights of ${from} were left out (${reasons})`);
-  }
-  return model;
 }
 
 /** Pictures of augmented samples in the report. */
@@ -207,8 +156,7 @@ async function drawSamples(
   { recipe, skeleton, codec, cells: [cellsX, cellsY] }: SampleDrawing,
   epoch: number,
 ): Promise<GalleryItem[]> {
-  const length = samples.groups.reduce((sum, { count, repeat }) => sum + Math.round(count * repeat), 0);
-  const shown = Math.min(SHOWN_SAMPLES, length);
+  const shown = Math.min(SHOWN_SAMPLES, samplesOf(samples));
   await using loader = await openBatchLoader({
     ...samples,
     batchSize: shown,

@@ -18,13 +18,12 @@ import {
 import type { Fact, GalleryItem, ReportFigure, RunStatus } from "../report/run-report.ts";
 import type { Device } from "../runtime/session.ts";
 import type { RunState } from "../train/checkpoint.ts";
-import type { PoseTraining } from "./pose-training.ts";
-import { figureText, headlineOf, type Validation } from "./training-task.ts";
+import { figureText, headlineOf, type TaskTraining, type Validation } from "./training-task.ts";
 
 /** What a report is made from, beside the log in the run's folder. */
 export interface RunReportInput {
   readonly status: RunStatus;
-  readonly training: PoseTraining;
+  readonly training: TaskTraining;
   readonly best: RunState["best"];
   readonly validation: Validation | undefined;
   readonly device: Device;
@@ -57,19 +56,17 @@ export async function writeRunReport(folder: string, input: RunReportInput): Pro
     galleries: [
       {
         title: "Input samples",
-        note: "The first samples of an epoch as the network gets them: the augmented crop with its keypoints, and their targets.",
+        note: training.galleryNotes.samples,
         items: samples,
       },
       {
         title: "Predictions",
-        note:
-          "Persons of the validation data, the same in every report of this run. Truth on the left, prediction on the " +
-          "right; white lines lead from each prediction to where it should be.",
+        note: training.galleryNotes.predictions,
         items: pictures?.chosen ?? [],
       },
       {
         title: "Worst cases",
-        note: "Persons that were found worst, drawn alike.",
+        note: training.galleryNotes.worst,
         items: pictures?.worst ?? [],
       },
     ],
@@ -126,7 +123,7 @@ function factsOf(
     ["network", typeof recipe.network === "string" ? recipe.network : `${recipe.network.family} of its own`],
     ["parameters", countParameters(network.parameters).toLocaleString("en")],
     ["multiply-adds per picture", `${(countMacs(single.graph) / 1e9).toPrecision(3)} G`],
-    ["input", `${height}×${width}, ${description.skeleton!.keypoints.length} keypoints`],
+    ["input", `${height}×${width}, ${training.outputs}`],
     ["samples in an epoch", data.samples.toLocaleString("en")],
     [
       "batches in an epoch",

@@ -25,15 +25,15 @@ import {
 } from "../train/checkpoint.ts";
 import { type BatchRecord, type Position, trainLoop } from "../train/train-loop.ts";
 import { TrainingSession } from "../train/training-session.ts";
-import { openPoseTraining, type PoseTraining } from "./pose-training.ts";
+import { openTraining } from "./open-training.ts";
 import { resumedRecipe } from "./resumed-recipe.ts";
 import { keepCheckpoint, openRunFiles, type RunFiles } from "./run-files.ts";
 import { openRunLog, type RunLog } from "./run-log.ts";
 import type { TrainingResult, TrainingRunOptions } from "./run-options.ts";
 import { writeRunReport } from "./run-report.ts";
 import { StepRecords } from "./step-records.ts";
-import { openTeacher, type Teacher } from "./teacher.ts";
-import { figureText, headlineOf, type Validation } from "./training-task.ts";
+import type { Teacher } from "./teacher.ts";
+import { figureText, headlineOf, type TaskTraining, type Validation } from "./training-task.ts";
 
 /**
  * Carries out a recipe.
@@ -49,7 +49,7 @@ export async function runTraining(given: Recipe, options: TrainingRunOptions): P
   const checkpoint = resume ? await readTrainingCheckpoint(files.last) : undefined;
   const recipe = checkpoint ? resumedRecipe(checkpoint, given, onLog) : given;
   const notes: string[] = [];
-  const training = await openPoseTraining(recipe, {
+  const training = await openTraining(recipe, {
     weights: checkpoint?.weights,
     onLog: (line) => {
       notes.push(line);
@@ -74,7 +74,7 @@ interface Workshop {
 }
 
 class TrainingRun {
-  readonly #training: PoseTraining;
+  readonly #training: TaskTraining;
   readonly #recipe: Recipe;
   readonly #files: RunFiles;
   readonly #checkpoint: TrainingCheckpoint | undefined;
@@ -90,7 +90,7 @@ class TrainingRun {
   #reported = { at: Number.NEGATIVE_INFINITY, ms: 0 };
 
   constructor(
-    training: PoseTraining,
+    training: TaskTraining,
     files: RunFiles,
     checkpoint: TrainingCheckpoint | undefined,
     options: TrainingRunOptions,
@@ -127,7 +127,7 @@ class TrainingRun {
     });
     this.#checkPosition(loader);
     await using session = await this.#openSession();
-    await using teacher = recipe.teacher && (await this.#openTeacher(recipe.teacher.model, session.device));
+    await using teacher = await this.#openTeacher(session.device);
     // Only now does a run begin: what is wrong with a recipe has been said.
     await writeFileAtomic(this.#files.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
     await using opened = await openRunLog(this.#files.folder, run);
@@ -137,7 +137,7 @@ class TrainingRun {
     let work: Workshop = { session, log, loader, samples: [] };
     try {
       work = { ...work, samples: await this.#training.sampleGallery(run?.epoch ?? 0) };
-      return await this.#train(work, teacher ?? undefined);
+      return await this.#train(work, teacher);
     } catch (error) {
       log.event(`failed: ${messageOf(error)}`, this.#steps);
       await log.flush().catch(() => {}); // the first error is the one to tell
@@ -196,13 +196,9 @@ class TrainingRun {
     return this.#result(end.finished, end.next);
   }
 
-  async #openTeacher(source: string, device: Device): Promise<Teacher> {
-    const { network } = this.#training;
+  async #openTeacher(device: Device): Promise<Teacher | undefined> {
     const { threads } = this.#options;
-    const { height, width } = network.input;
-    const [, ...map] = network.graph.outputs["heatmaps"]!.shape;
-    const expected = { heatmaps: [this.#recipe.batchSize, ...map], input: [height, width] as const };
-    return openTeacher(source, expected, { device, ...(threads !== undefined && { threads }) });
+    return this.#training.openTeacher?.({ device, ...(threads !== undefined && { threads }) });
   }
 
   async #openSession(): Promise<TrainingSession> {

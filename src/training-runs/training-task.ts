@@ -1,7 +1,47 @@
 // What a run needs of a task, whichever it is.
 
+import type { Value } from "../graph/value.ts";
+import type { ModelDescription } from "../model-file/description.ts";
+import type { Network } from "../models/network.ts";
+import type { Recipe } from "../recipe/schema.ts";
 import type { GalleryItem, ReportTable } from "../report/run-report.ts";
 import type { Device } from "../runtime/session.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { LossTerms } from "../train/step-options.ts";
+import type { PreparedSamples } from "../training-data/prepared-samples.ts";
+import type { Teacher } from "./teacher.ts";
+
+/** A recipe with its data read and its network built. */
+export interface TaskTraining {
+  readonly recipe: Recipe;
+  readonly description: ModelDescription;
+  /** Built for one of the recipe's `replicas` parts of a batch. */
+  readonly network: Network;
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly samples: PreparedSamples;
+  /** Inputs of the step beside the picture. */
+  readonly feeds: Readonly<Record<string, Value>>;
+  loss(outputs: Readonly<Record<string, Value>>, feeds: Readonly<Record<string, Value>>): LossTerms;
+  /** Share of a batch that was found right, from what the loss reports. */
+  accuracy(report: Readonly<Record<string, Tensor>>): number | undefined;
+  /** Metrics of the weights on the recipe's validation data; `undefined` without such data. */
+  validate(weights: ReadonlyMap<string, Tensor>, options: ValidationOptions): Promise<Validation | undefined>;
+  /** The first samples of an epoch as the network sees them, drawn with their targets. */
+  sampleGallery(epoch: number): Promise<GalleryItem[]>;
+  /** Opens the network that the recipe learns from beside its data; `undefined`: there is none. */
+  openTeacher?(options: DeviceOptions): Promise<Teacher>;
+  /** What the network gives, in words: `17 keypoints`. */
+  readonly outputs: string;
+  /** What the report's pictures show, in sentences. */
+  readonly galleryNotes: Readonly<Record<"samples" | "predictions" | "worst", string>>;
+}
+
+/** What opening a recipe is told. */
+export interface OpenTrainingOptions {
+  /** Weights of a checkpoint that is resumed; they take the place of the recipe's initial ones. */
+  readonly weights?: ReadonlyMap<string, Tensor> | undefined;
+  readonly onLog: (line: string) => void;
+}
 
 /** Where networks run. */
 export interface DeviceOptions {

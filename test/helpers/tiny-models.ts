@@ -25,6 +25,20 @@ export function tinyHRNet(head: object, more: object = {}): NetworkConfig {
 /** A pose HRNet of two channels. */
 export const tinyPose = (channels = 17): NetworkConfig => tinyHRNet({ type: "heatmap", channels });
 
+/** A segmentation HRNet of eight channels. */
+export const tinySegmentation = (classes: number): NetworkConfig =>
+  parseNetworkConfig({
+    family: "hrnet",
+    stem: 8,
+    stage1: { blocks: 1, planes: 4 },
+    stages: stages.map(({ channels, ...stage }) => ({
+      ...stage,
+      channels: channels.map((width) => 4 * width),
+    })),
+    upsample: "bilinear-align-corners",
+    head: { type: "v2", channels: classes },
+  });
+
 /** A SimpleBaseline of a few channels. */
 export const tinyBaseline = (channels = 17): NetworkConfig =>
   parseNetworkConfig({

@@ -2,7 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseRecipe } from "../../src/recipe/read-recipe.ts";
-import type { Recipe, RecipeInput } from "../../src/recipe/schema.ts";
+import type { PoseRecipe, Recipe, RecipeInput } from "../../src/recipe/schema.ts";
+
+type PoseRecipeInput = Extract<RecipeInput, { task: "pose" }>;
+
 import { type MetricsRecord, readMetricsLog } from "../../src/report/metrics-log.ts";
 import type { TrainingResult, TrainingRunOptions } from "../../src/training-runs/run-options.ts";
 import { runTraining } from "../../src/training-runs/training-run.ts";
@@ -15,8 +18,8 @@ const set = {
 } as const;
 
 /** A recipe on the data of `writeCocoFolder(root, …)`, without validation; `changes` replace whole keys. */
-export function tinyRecipe(root: string, changes: Partial<RecipeInput> = {}): Recipe {
-  return parseRecipe({
+export function tinyRecipe(root: string, changes: Partial<PoseRecipeInput> = {}): PoseRecipe {
+  const recipe = parseRecipe({
     name: "tiny",
     task: "pose",
     network: { ...tinyPose() },
@@ -28,6 +31,8 @@ export function tinyRecipe(root: string, changes: Partial<RecipeInput> = {}): Re
     workers: 0,
     ...changes,
   });
+  if (recipe.task !== "pose") throw new Error("the tiny recipe is for pose");
+  return recipe;
 }
 
 /** `data` of a recipe that also validates on its training data. */

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { type Color, decodeLabelMap, encodeLabelMap } from "../../src/image/label-map.ts";
+import type { Color } from "../../src/image/draw.ts";
+import { decodeLabelMap, encodeLabelMap } from "../../src/image/label-map.ts";
 import { hasShared, shared } from "../helpers/shared.ts";
 
 const labels = Uint8Array.from({ length: 7 * 5 }, (_, i) => (i * 5) % 11);

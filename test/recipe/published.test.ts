@@ -6,6 +6,7 @@ import { recipeNetwork, recipeSkeleton } from "../../src/recipe/pose-recipe.ts";
 import { listRecipes, readRecipe } from "../../src/recipe/read-recipe.ts";
 import { resolveData } from "../../src/recipe/recipe-paths.ts";
 import { findPublished } from "../../src/weights/registry.ts";
+import { readPoseRecipe } from "../helpers/pose-recipe.ts";
 
 /**
  * Figures by network, in the order COCO 256×192, COCO 384×288, MPII 256×256; null: no recipe. HRNet and SimpleBaseline: READMEs
@@ -91,7 +92,7 @@ test("there is a recipe for every figure and a figure for every recipe", () => {
 });
 
 test.each(expected)("%s has its figure and its original's settings", async (name, figure) => {
-  const recipe = await readRecipe(name, [], { folder: "/somewhere" });
+  const recipe = await readPoseRecipe(name, [], { folder: "/somewhere" });
   const mpii = name.includes("mpii");
   const setting = SETTINGS.find(({ family }) => family.test(name))!;
   expect(recipe.name).toBe(name);
@@ -132,7 +133,7 @@ test.each(expected)("%s has its figure and its original's settings", async (name
 });
 
 test.each(names)("%s builds its network", async (name) => {
-  const recipe = await readRecipe(name);
+  const recipe = await readPoseRecipe(name);
   const keypoints = (await recipeSkeleton(recipe))!.keypoints.length;
   const [height, width] = recipe.input;
   expect(basename(name)).toContain(`${height}x${width}`);

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { recipeJointWeights, recipeNetwork, recipeSkeleton } from "../../src/recipe/pose-recipe.ts";
 import { parseRecipe, readRecipe } from "../../src/recipe/read-recipe.ts";
 import { resolveData } from "../../src/recipe/recipe-paths.ts";
+import { readPoseRecipe } from "../helpers/pose-recipe.ts";
 import { tinyPose } from "../helpers/tiny-models.ts";
 
 const COCO = { format: "coco", annotations: "train.json", images: "images" };
@@ -93,7 +94,9 @@ test("extends a published recipe", async () => {
 test("null takes away an inherited key that has no default", async () => {
   const base = "lite-hrnet-18-coco-256x192";
   const folder = folderWith({ "mine.json": { extends: base, augmentation: { halfBody: null } } });
-  const recipe = await readRecipe("mine.json", ["codec.sigma=null", "augmentation.shift=null"], { folder });
+  const recipe = await readPoseRecipe("mine.json", ["codec.sigma=null", "augmentation.shift=null"], {
+    folder,
+  });
   expect(recipe.augmentation).not.toHaveProperty("halfBody");
   expect(recipe.augmentation.scaleFactor).toBe(0.25);
   expect(recipe.codec).toEqual({ name: "quarter-offset" });
@@ -118,7 +121,7 @@ test("circles and parents that are not there", async () => {
 });
 
 test("overrides: dotted paths, list entries, JSON or text, kinds first", async () => {
-  const read = (...overrides: string[]) => readRecipe("lite-hrnet-18-coco-256x192", overrides);
+  const read = (...overrides: string[]) => readPoseRecipe("lite-hrnet-18-coco-256x192", overrides);
   const recipe = await read(
     "optimizer.learningRate=2e-4",
     "optimizer.type=adamw",
@@ -162,7 +165,7 @@ test("paths: of a file from its folder, of overrides from the current one, data 
     "mine.json": { extends: "sub/base.json", skeleton: "hand.json" },
     "hand.json": { name: "hand", keypoints: ["a", "b"] },
   });
-  const recipe = await readRecipe("mine.json", [], { folder });
+  const recipe = await readPoseRecipe("mine.json", [], { folder });
   expect(recipe.initialize!.from).toBe(join(folder, "sub", "weights", "a.pth"));
   expect(recipe.teacher!.model).toBe("hrnet-w32-coco-256x192");
   expect(recipe.data.train[0]!.images).toBe("images");
@@ -171,7 +174,7 @@ test("paths: of a file from its folder, of overrides from the current one, data 
   expect(data.validation!.annotations).toBe("/abs/val.json");
   expect((await recipeSkeleton(recipe))!.keypoints).toEqual(["a", "b"]);
 
-  const changed = await readRecipe(
+  const changed = await readPoseRecipe(
     join(folder, "mine.json"),
     ["data.root=d", 'initialize={"from":"w.pth"}', "teacher.model=t.onnx", "skeleton=coco-17"],
     { folder: "/here" },
