@@ -1,0 +1,190 @@
+// Segmenter: against the network's own logits, enlarged and compared here; mirrored; in tiles; and what it refuses.
+import { beforeAll, describe, expect, test } from "vitest";
+import { Segmenter } from "../../src/estimators/segmenter.ts";
+import { type RgbImage, rgbImage } from "../../src/image/rgb-image.ts";
+import { IMAGENET_NORMALIZATION, normalizationTable } from "../../src/image/warp.ts";
+import type { Model } from "../../src/model-file/import-checkpoint.ts";
+import { toOnnx } from "../../src/model-file/onnx-model.ts";
+import { uniformRandom } from "../../src/random/random.ts";
+import { openSession } from "../../src/runtime/node.ts";
+import { defineClassTable } from "../../src/segmentation/class-table.ts";
+import { tilesOf } from "../../src/segmentation/tiles.ts";
+import { tensor } from "../../src/tensor/tensor.ts";
+import { randomPoseModel } from "../helpers/pose-model.ts";
+import { randomWeights, tinySegmentation } from "../helpers/tiny-models.ts";
+
+const CLASSES = ["background", "left-arm", "right-arm", "hat", "shoe"];
+const [WIDTH, HEIGHT] = [72, 49];
+let model: Model;
+
+beforeAll(() => {
+  const network = tinySegmentation(CLASSES.length);
+  model = {
+    description: {
+      version: 1,
+      name: "tiny segmentation",
+      task: "segmentation",
+      network,
+      input: [64, 64],
+      preprocessing: IMAGENET_NORMALIZATION,
+      classes: defineClassTable({ name: "test", classes: CLASSES }),
+      provenance: { source: "test", codeBase: "hrnet-ts" },
+    },
+    weights: randomWeights(network, 5),
+  };
+});
+
+/** Squares of random colours. */
+function picture(width: number, height: number): RgbImage {
+  const image = rgbImage(width, height);
+  const random = uniformRandom(4);
+  const colors = Array.from({ length: 3 * 64 * 64 }, () => Math.floor(256 * random()));
+  for (let i = 0; i < image.data.length; i++) {
+    const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
+    image.data[i] = colors[3 * (((x >> 4) & 63) + 64 * ((y >> 4) & 63)) + c]!;
+  }
+  return image;
+}
+
+function mirrored(image: RgbImage): RgbImage {
+  const result = rgbImage(image.width, image.height);
+  for (let i = 0; i < image.data.length; i++) {
+    const [x, y, c] = [Math.floor(i / 3) % image.width, Math.floor(i / 3 / image.width), i % 3];
+    result.data[3 * (y * image.width + image.width - 1 - x) + c] = image.data[i]!;
+  }
+  return result;
+}
+
+/** The network's logits of a picture, K×h×w, by the exported model. */
+async function logitsOf({
+  width,
+  height,
+  data,
+}: RgbImage): Promise<{ shape: readonly number[]; at: Float32Array }> {
+  const { onnx } = toOnnx({ ...model, description: { ...model.description, input: [height, width] } });
+  await using session = await openSession(onnx, { device: "cpu", threads: 1 });
+  const { values } = normalizationTable(IMAGENET_NORMALIZATION);
+  const area = width * height;
+  const planes = Float32Array.from({ length: 3 * area }, (_, i) => {
+    const c = Math.floor(i / area);
+    return values[256 * c + data[3 * (i % area) + c]!]!;
+  });
+  const { logits } = await session.run({ input: tensor("float32", [1, 3, height, width], planes) });
+  return { shape: logits!.shape, at: logits!.data as Float32Array };
+}
+
+/** A class's logit at a pixel of the picture: bilinear, corners on corners. */
+function enlarged(
+  { shape, at }: Awaited<ReturnType<typeof logitsOf>>,
+  k: number,
+  x: number,
+  y: number,
+): number {
+  const [, , h, w] = shape as [number, number, number, number];
+  const [fx, fy] = [(x * (w - 1)) / (WIDTH - 1), (y * (h - 1)) / (HEIGHT - 1)];
+  const [x0, y0] = [Math.min(Math.floor(fx), w - 1), Math.min(Math.floor(fy), h - 1)];
+  const [x1, y1] = [Math.min(x0 + 1, w - 1), Math.min(y0 + 1, h - 1)];
+  const value = (row: number, column: number): number => at[(k * h + row) * w + column]!;
+  const [px, py] = [fx - x0, fy - y0];
+  return (
+    (1 - py) * ((1 - px) * value(y0, x0) + px * value(y0, x1)) +
+    py * ((1 - px) * value(y1, x0) + px * value(y1, x1))
+  );
+}
+
+/** The class with the largest sum of logits at each pixel, and how far ahead it is. */
+function winners(sumAt: (k: number, x: number, y: number) => number) {
+  return Array.from({ length: WIDTH * HEIGHT }, (_, i) => {
+    const sums = CLASSES.map((__, k) => sumAt(k, i % WIDTH, Math.floor(i / WIDTH)));
+    const [first, second] = [...sums].sort((a, b) => b - a) as [number, number];
+    return { label: sums.indexOf(first), lead: first - second };
+  });
+}
+
+function expectLabels(data: ArrayLike<number>, expected: ReturnType<typeof winners>): void {
+  expect(new Set(Array.from(data)).size).toBeGreaterThan(2); // or nothing would be compared
+  const clear = expected.filter(({ lead }) => lead > 1e-4);
+  expect(clear.length).toBeGreaterThan(0.99 * expected.length);
+  expected.forEach(({ label, lead }, at) => {
+    if (lead > 1e-4) expect(data[at], `pixel ${at}`).toBe(label);
+  });
+}
+
+const load = (options: object = {}) => Segmenter.load(model, { device: "cpu", threads: 1, ...options });
+
+test("gives every pixel the class with the largest logit, and the classes' areas", async () => {
+  const image = picture(WIDTH, HEIGHT);
+  await using segmenter = await load();
+  const { width, height, data, areas } = await segmenter.segment(image);
+  expect([width, height]).toEqual([WIDTH, HEIGHT]);
+  const logits = await logitsOf(image);
+  expectLabels(
+    data,
+    winners((k, x, y) => enlarged(logits, k, x, y)),
+  );
+  expect(areas.map(({ pixels }) => pixels)).toEqual(
+    [...areas.map(({ pixels }) => pixels)].sort((a, b) => b - a),
+  );
+  for (const { name, pixels, share } of areas) {
+    expect(pixels).toBe(Array.from(data).filter((label) => label === CLASSES.indexOf(name)).length);
+    expect(share).toBe(pixels / (WIDTH * HEIGHT));
+  }
+});
+
+test("flip test: the mirrored picture's logits, turned back, left and right exchanged", async () => {
+  const image = picture(WIDTH, HEIGHT);
+  await using segmenter = await load({ flipTest: true });
+  const { data } = await segmenter.segment(image);
+  const own = await logitsOf(image);
+  const other = await logitsOf(mirrored(image));
+  const exchanged = [0, 2, 1, 3, 4];
+  expectLabels(
+    data,
+    winners((k, x, y) => enlarged(own, k, x, y) + enlarged(other, exchanged[k]!, WIDTH - 1 - x, y)),
+  );
+});
+
+test("a large picture comes in tiles, each as it is by itself", async () => {
+  const image = picture(700, 400);
+  await using segmenter = await load({ tile: [384, 512] });
+  const { data } = await segmenter.segment(image);
+  const tiles = tilesOf([400, 700], [384, 512], 128);
+  expect(tiles).toHaveLength(4);
+  for (const { x, y } of tiles) {
+    const crop = rgbImage(x.length, y.length);
+    for (let row = 0; row < y.length; row++) {
+      const from = 3 * ((y.start + row) * 700 + x.start);
+      crop.data.set(image.data.subarray(from, from + 3 * x.length), 3 * row * x.length);
+    }
+    const alone = await segmenter.segment(crop);
+    for (let row = y.keepStart; row < y.keepEnd; row++) {
+      const kept = data.subarray(row * 700 + x.keepStart, row * 700 + x.keepEnd);
+      const from = (row - y.start) * x.length + x.keepStart - x.start;
+      expect(kept).toEqual(alone.data.subarray(from, from + kept.length));
+    }
+  }
+});
+
+test("pictures of many sizes, in any order", async () => {
+  await using segmenter = await load();
+  const sizes = [64, 80, 96, 112, 64, 80].map((width) => [width, 64] as const);
+  for (const [width, height] of sizes) {
+    const { data } = await segmenter.segment(picture(width, height));
+    expect(data).toHaveLength(width * height);
+  }
+});
+
+describe("refuses", () => {
+  test("a network for another task, tiles without a middle", async () => {
+    await expect(Segmenter.load(randomPoseModel())).rejects.toThrow(/is a pose network/);
+    await expect(load({ tile: [256, 512] })).rejects.toMatchObject({ code: "usage" });
+  });
+
+  test("work after its end, and work that is cancelled", async () => {
+    const segmenter = await load();
+    const signal = AbortSignal.abort();
+    await expect(segmenter.segment(picture(64, 64), { signal })).rejects.toMatchObject({ code: "aborted" });
+    await segmenter[Symbol.asyncDispose]();
+    await expect(segmenter.segment(picture(64, 64))).rejects.toMatchObject({ code: "usage" });
+  });
+});
