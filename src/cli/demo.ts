@@ -9,9 +9,9 @@ import { type SyntheticSceneOptions, syntheticScene } from "../synthetic/scene.t
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions } from "./options.ts";
+import { DEFAULT_OUT } from "./picture-output.ts";
 import { addModelOption, loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
 import { recordOf, writeResults } from "./pose-output.ts";
-import { DEFAULT_OUT } from "./pose-plan.ts";
 import { formatTable } from "./table.ts";
 
 interface Options extends PoseModelCommandOptions {

@@ -26,11 +26,12 @@ export function wholeNumber(minimum: number) {
 }
 
 /** A number of at least `minimum`, as commander parses it. */
-export function numberFrom(minimum: number) {
+export function numberFrom(minimum: number, maximum = Number.POSITIVE_INFINITY) {
   return (text: string): number => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value) || value < minimum) {
-      throw new InvalidArgumentError(`Expected a number from ${minimum}.`);
+    if (text.trim() === "" || !Number.isFinite(value) || value < minimum || value > maximum) {
+      const end = maximum === Number.POSITIVE_INFINITY ? "" : ` to ${maximum}`;
+      throw new InvalidArgumentError(`Expected a number from ${minimum}${end}.`);
     }
     return value;
   };

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { type BoxesFile, imageIdInName } from "../pose/boxes-file.ts";
-import type { PoseInput } from "./pose-inputs.ts";
+import type { PictureInput } from "./picture-inputs.ts";
 import type { PoseRecord } from "./pose-output.ts";
 
 /** COCO's category of persons. */
@@ -20,7 +20,7 @@ interface CocoResult {
 
 /** Image ids of a run, and whether they are COCO's own or were given here. */
 export interface ImageIds {
-  readonly ids: ReadonlyMap<PoseInput, number>;
+  readonly ids: ReadonlyMap<PictureInput, number>;
   /** `numbered`: 1, 2, 3, … in the order of the pictures. */
   readonly from: "boxes file" | "file names" | "numbered";
 }
@@ -29,16 +29,16 @@ export interface ImageIds {
  * Image ids: those of the boxes file where it has them, else the numbers that the file names end in if every picture has
  * one of its own (`000000397133.jpg`), else the picture's place in the run, from 1.
  */
-export function imageIds(inputs: readonly PoseInput[], boxes: BoxesFile | undefined): ImageIds {
+export function imageIds(inputs: readonly PictureInput[], boxes: BoxesFile | undefined): ImageIds {
   const sources = [
     {
       from: "boxes file",
-      idOf: ({ name, source }: PoseInput) => boxes?.imageIdOf(name) ?? boxes?.imageIdOf(source),
+      idOf: ({ name, source }: PictureInput) => boxes?.imageIdOf(name) ?? boxes?.imageIdOf(source),
     },
-    { from: "file names", idOf: ({ name }: PoseInput) => imageIdInName(name) },
+    { from: "file names", idOf: ({ name }: PictureInput) => imageIdInName(name) },
   ] as const;
   for (const { from, idOf } of sources) {
-    const ids = new Map<PoseInput, number>();
+    const ids = new Map<PictureInput, number>();
     for (const input of inputs) {
       const id = idOf(input);
       if (id !== undefined) ids.set(input, id);
@@ -72,7 +72,7 @@ const COCO_IMAGES = "coco-images.json";
  */
 export async function writeCocoFiles(
   folder: string,
-  records: () => AsyncIterable<{ readonly input: PoseInput; readonly record: PoseRecord }>,
+  records: () => AsyncIterable<{ readonly input: PictureInput; readonly record: PoseRecord }>,
   { ids }: ImageIds,
 ): Promise<void> {
   const results = async function* (): AsyncGenerator<unknown> {

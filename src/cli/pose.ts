@@ -5,10 +5,10 @@ import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions, addSessionsOption, numberFrom, wholeNumber } from "./options.ts";
+import { DEFAULT_OUT, DRAW_FORMATS } from "./picture-output.ts";
+import { runOnPictures } from "./picture-run.ts";
 import { addModelOption } from "./pose-model.ts";
-import { DRAW_FORMATS } from "./pose-output.ts";
-import { DEFAULT_OUT, type PoseCommandOptions } from "./pose-plan.ts";
-import { runPose } from "./pose-run.ts";
+import { type PoseCommandOptions, poseTask } from "./pose-task.ts";
 
 export function command(): Command {
   const verb = addModelOption(new Command("hrnet pose"))
@@ -58,7 +58,7 @@ Examples:
     .action(async (pictures: string[], options: PoseCommandOptions) => {
       const { signal, release } = interruptSignal();
       try {
-        await runPose(pictures, options, signal);
+        await runOnPictures(pictures, options, await poseTask(options), signal);
       } finally {
         release();
       }

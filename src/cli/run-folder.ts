@@ -9,7 +9,7 @@ import { writeFileAtomic } from "../files/atomic-write.ts";
 import { readJsonFile } from "../files/json-file.ts";
 
 /** Holds the settings of the run that a folder's results come from. */
-export const RUN_FILE = "hrnet-pose.json";
+export const RUN_FILE = "hrnet-run.json";
 
 /** Settings that results depend on, as JSON values. */
 export type RunSettings = Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ import { HRNetError } from "../errors.ts";
 import { RUN_FILE } from "./run-folder.ts";
 
 /** One picture to work on. */
-export interface PoseInput {
+export interface PictureInput {
   /** Path or URL as the arguments have it. */
   readonly source: string;
   /** Absolute path; a URL is its own. */
@@ -34,7 +34,7 @@ const isUrl = (argument: string): boolean => /^https?:\/\//i.test(argument);
  * among them, are left out of folders and globs.
  * @throws HRNetError `file-not-found` for an argument that names nothing, or no picture.
  */
-export async function findPictures(arguments_: readonly string[], out?: string): Promise<PoseInput[]> {
+export async function findPictures(arguments_: readonly string[], out?: string): Promise<PictureInput[]> {
   const files = new Map<string, Found>();
   const urls = new Set<string>();
   for (const argument of arguments_) {

@@ -1,0 +1,149 @@
+// `hrnet segment` as a task over pictures: classes drawn over the picture, an indexed PNG of them, and their areas.
+
+import { join } from "node:path";
+import { HRNetError } from "../errors.ts";
+import { mapAhead } from "../estimators/map-ahead.ts";
+import { type ClassArea, type Segmentation, Segmenter } from "../estimators/segmenter.ts";
+import { writeFileAtomic } from "../files/atomic-write.ts";
+import { decodeImage } from "../image/decode.ts";
+import { encodeImage } from "../image/encode.ts";
+import { encodeLabelMap } from "../image/label-map.ts";
+import { drawSegmentation } from "../segmentation/draw-segmentation.ts";
+import type { DownloadOptions } from "../weights/download.ts";
+import { downloadProgress } from "./load-options.ts";
+import type { DeviceOptions } from "./options.ts";
+import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
+import type { PictureResult, PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import { identityOf } from "./run-folder.ts";
+import { packageVersion } from "./version.ts";
+
+/** Options of `hrnet segment` as parsed. */
+export interface SegmentCommandOptions extends PictureRunOptions, DeviceOptions {
+  readonly model: string;
+  readonly arch?: string;
+  readonly offline?: boolean;
+  readonly flipTest?: boolean;
+  readonly tile?: [number, number];
+  readonly draw: DrawFormat;
+  readonly opacity: number;
+  /** Without label maps: drawn pictures and areas only. */
+  readonly labels: boolean;
+  readonly truncated: "refuse" | "accept";
+  readonly maxPixels?: number;
+}
+
+/** The JSON of one picture. */
+interface SegmentRecord extends PictureRecord {
+  /** The classes that were found, the largest first. */
+  readonly areas: readonly ClassArea[];
+}
+
+/** Paths of a picture's results; `undefined` where there is none. */
+interface SegmentPaths extends OutputPaths {
+  readonly labels: string | undefined;
+}
+
+/** Pictures decoded while the network works on one. */
+const DECODING_AHEAD = 2;
+
+/** Digits of a share: a hundredth of a percent. */
+const SHARE_DIGITS = 6;
+
+/** The task that parsed options ask for. */
+export function segmentTask(
+  options: SegmentCommandOptions,
+): PictureTask<SegmentPaths, Segmentation, SegmentRecord> {
+  return {
+    label: "segment",
+    counted: { word: "class area", of: ({ areas }) => areas.length },
+    choose: (inputs) => inputs,
+    pathsOf: (inputs, out) =>
+      new Map(
+        [...outputPaths(inputs, out, options.draw, "drawn")].map(([input, paths]) => [
+          input,
+          { ...paths, labels: options.labels ? join(out, `${input.name}.labels.png`) : undefined },
+        ]),
+      ),
+    settings: async () => ({
+      version: packageVersion(),
+      task: "segmentation",
+      model: await identityOf(options.model),
+      arch: options.arch,
+      flipTest: options.flipTest ?? false,
+      tile: options.tile,
+      draw: options.draw,
+      opacity: options.opacity,
+      labels: options.labels,
+      truncated: options.truncated,
+      maxPixels: options.maxPixels,
+    }),
+    isRecord: ({ areas }) => Array.isArray(areas),
+    open: async (signal) => workerOf(await openSegmenter(options, signal), options),
+  };
+}
+
+function openSegmenter(options: SegmentCommandOptions, signal: AbortSignal): Promise<Segmenter> {
+  const { model, arch, offline, flipTest, tile, device, threads } = options;
+  const download: DownloadOptions = {
+    ...(offline && { offline }),
+    onProgress: downloadProgress(model),
+    signal,
+  };
+  return Segmenter.load(model, {
+    arch,
+    flipTest,
+    tile,
+    download,
+    ...(device && { device }),
+    ...(threads !== undefined && { threads }),
+  });
+}
+
+function workerOf(
+  segmenter: Segmenter,
+  { draw, opacity, truncated, maxPixels }: SegmentCommandOptions,
+): PictureWorker<SegmentPaths, Segmentation, SegmentRecord> {
+  const decode = { truncated, ...(maxPixels !== undefined && { maxPixels }) };
+  return {
+    async *stream(jobs, signal): AsyncGenerator<PictureResult<SegmentPaths, Segmentation>> {
+      const decoded = mapAhead(
+        jobs,
+        DECODING_AHEAD,
+        async (job) => {
+          try {
+            return { job, image: await decodeImage(job.input.source, { ...decode, signal }) };
+          } catch (error) {
+            if (error instanceof HRNetError && error.code !== "aborted") return { job, error };
+            throw error;
+          }
+        },
+        signal,
+      );
+      for await (const entry of decoded) {
+        const { job, image, error } = entry;
+        yield error ? { job, error } : { job, image, found: await segmenter.segment(image, { signal }) };
+      }
+    },
+    async finish({ source, paths }, image, found, run) {
+      const { width, height } = image;
+      const record: SegmentRecord = {
+        source,
+        width,
+        height,
+        model: segmenter.description.name,
+        ...(run && { run: run.id }),
+        areas: found.areas.map((area) => ({ ...area, share: Number(area.share.toFixed(SHARE_DIGITS)) })),
+      };
+      if (!paths) return record;
+      if (paths.labels !== undefined)
+        await writeFileAtomic(paths.labels, encodeLabelMap(found, segmenter.classes.colors));
+      if (paths.drawn !== undefined && draw !== "none") {
+        drawSegmentation(image, found, segmenter.classes, { opacity });
+        await writeFileAtomic(paths.drawn, await encodeImage(image, draw === "jpg" ? "jpeg" : "png"));
+      }
+      await writeFileAtomic(paths.record, `${JSON.stringify(record)}\n`);
+      return record;
+    },
+    dispose: () => segmenter[Symbol.asyncDispose](),
+  };
+}
