@@ -10,6 +10,12 @@ export {
   writeCocoResults,
 } from "./data/coco-results.ts";
 export {
+  findLabelledPictures,
+  type LabelledPicture,
+  type PairFolders,
+  pairFoldersOf,
+} from "./data/segmentation-pairs.ts";
+export {
   type Examination,
   type ExaminationCounts,
   type ExamineOptions,
@@ -25,6 +31,11 @@ export {
 } from "./estimators/evaluate-coco.ts";
 export { evaluateOnMpii, type MpiiEvaluationOptions } from "./estimators/evaluate-mpii.ts";
 export {
+  evaluateSegmentation,
+  type SegmentationEvaluation,
+  type SegmentationEvaluationOptions,
+} from "./estimators/evaluate-segmentation.ts";
+export {
   type EstimateOptions,
   type PersonDetector,
   PoseEstimator,
@@ -32,11 +43,20 @@ export {
   type PoseRequest,
   type PoseResult,
 } from "./estimators/pose-estimator.ts";
+export {
+  type ClassArea,
+  type Segmentation,
+  Segmenter,
+  type SegmenterOptions,
+  type SegmentOptions,
+} from "./estimators/segmenter.ts";
 export { differentiate } from "./graph/differentiate.ts";
 export type { Affine } from "./image/affine.ts";
 export { type DecodeOptions, decodeImage, type ImageSource, type RawPixels } from "./image/decode.ts";
 export { type EncodedFormat, encodeImage } from "./image/encode.ts";
+export { decodeLabelMap, encodeLabelMap, type LabelMap } from "./image/label-map.ts";
 export type { RgbImage } from "./image/rgb-image.ts";
+export { ConfusionMatrix, type SegmentationFigures } from "./metrics/confusion-matrix.ts";
 export { evaluateKeypoints, type KeypointEvaluation, type KeypointStats } from "./metrics/keypoint-eval.ts";
 export { evaluatePckh, type PckhResult } from "./metrics/pckh.ts";
 export type { ModelDescription, Provenance } from "./model-file/description.ts";
@@ -96,6 +116,10 @@ export {
 } from "./runtime/session.ts";
 export { openSessionPool, type SessionPool, type SessionPoolOptions } from "./runtime/session-pool.ts";
 export { openStatefulSession } from "./runtime/stateful.ts";
+export { readClassTable } from "./segmentation/class-file.ts";
+export { type ClassTable, type ClassTableInput, defineClassTable } from "./segmentation/class-table.ts";
+export { CLASS_TABLES, classTableByName } from "./segmentation/class-tables.ts";
+export { type DrawSegmentationOptions, drawSegmentation } from "./segmentation/draw-segmentation.ts";
 export { parseSkeleton } from "./skeleton/parse-skeleton.ts";
 export { defineSkeleton, type Skeleton, type SkeletonInput } from "./skeleton/skeleton.ts";
 export { SKELETONS, skeletonByName } from "./skeleton/skeletons.ts";
