@@ -60,7 +60,6 @@ export { ConfusionMatrix, type SegmentationFigures } from "./metrics/confusion-m
 export { evaluateKeypoints, type KeypointEvaluation, type KeypointStats } from "./metrics/keypoint-eval.ts";
 export { evaluatePckh, type PckhResult } from "./metrics/pckh.ts";
 export type { ModelDescription, Provenance } from "./model-file/description.ts";
-export { EMBEDDED_MODEL } from "./model-file/embedded.ts";
 export {
   type ImportOptions,
   type ImportReport,

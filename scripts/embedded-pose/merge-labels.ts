@@ -1,4 +1,5 @@
 // Labels for the embedded model: annotations of people and the answers of a teacher brought together, keypoint by keypoint.
+// Where nobody annotated keypoints, the teacher's are taken.
 // Usage: tsx scripts/embedded-pose/merge-labels.ts ANNOTATIONS IMAGES TEACHER OUT
 
 import { readFile } from "node:fs/promises";
@@ -73,7 +74,13 @@ if (!annotations || !images || !teacher || !out) throw new Error("usage: ANNOTAT
 const dataset = JSON.parse(await readFile(annotations, "utf8")) as {
   images: { id: number; file_name: string }[];
   annotations: Annotation[];
+  categories: object[];
 };
+if (dataset.annotations.some(({ keypoints }) => !keypoints)) {
+  for (const annotation of dataset.annotations)
+    annotation.keypoints ??= COCO_17.keypoints.flatMap(() => [0, 0, 0]);
+  dataset.categories = [{ id: 1, name: "person", keypoints: COCO_17.keypoints, skeleton: [] }];
+}
 const fileOf = new Map(dataset.images.map(({ id, file_name }) => [id, file_name]));
 await using estimator = await PoseEstimator.load(teacher, {
   flipTest: true,

@@ -54,8 +54,7 @@ export function command(): Command {
       "after",
       `
 Examples:
-  hrnet demo
-  hrnet demo photo.jpg
+  hrnet demo --model lite-hrnet-18-coco-256x192
   hrnet demo photo.jpg --model lite-hrnet-18-coco-256x192`,
     )
     .action(async (path: string | undefined, options: Options) => {

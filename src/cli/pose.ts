@@ -50,7 +50,6 @@ coco-results.json and coco-images.json (or, with --json, prints COCO results). W
 not mention are left out. Keypoint scores are heights of heatmaps, about 1 for a certain keypoint, no probabilities.
 
 Examples:
-  hrnet pose photo.jpg
   hrnet pose photo.jpg --model lite-hrnet-18-coco-256x192
   hrnet pose photos --model w32.onnx --boxes boxes.json --flip-test --out poses
   hrnet pose "frames/*.png" --model w32.onnx --json > poses.json`,

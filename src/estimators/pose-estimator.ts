@@ -5,7 +5,7 @@ import { type DecodeOptions, decodeImage, type ImageSource } from "../image/deco
 import type { RgbImage } from "../image/rgb-image.ts";
 import { type NormalizationTable, normalizationTable, warpIntoTensor } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
-import { EMBEDDED_MODEL } from "../model-file/embedded.ts";
+import { defaultModel } from "../model-file/embedded.ts";
 import { type LoadOptions, loadRunnable } from "../model-file/load-model.ts";
 import type { RunnableModel } from "../model-file/onnx-model.ts";
 import { type BoxInput, checkBoxes } from "../pose/boxes.ts";
@@ -80,7 +80,7 @@ const DEFAULT_BATCH = 16;
  * Estimates keypoints.
  *
  * ```ts
- * await using estimator = await PoseEstimator.load();
+ * await using estimator = await PoseEstimator.load("pose.onnx");
  * const [person] = await estimator.estimate("photo.jpg");
  * person.keypoints[0]; // { name: "nose", x: 123.4, y: 56.7, score: 0.93 }
  * ```
@@ -112,11 +112,11 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   /**
    * Opens a model.
    * @param source an `.onnx` of `hrnet export`, a checkpoint (`.pth`, `.safetensors`), the name of a published one, or a
-   * model already in memory. Default: the model that comes with the package
+   * model already in memory. Default: the model that comes with the package, once it comes with one
    * @throws HRNetError as `loadRunnable` and `openSessionPool` do; `invalid-model` when it is no pose network.
    */
   static async load(
-    source: string | RunnableModel = EMBEDDED_MODEL,
+    source: string | RunnableModel = defaultModel(),
     options: PoseEstimatorOptions = {},
   ): Promise<PoseEstimator> {
     const { batchSize = DEFAULT_BATCH, padding = DEFAULT_PADDING } = options;
