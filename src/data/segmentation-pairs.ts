@@ -48,9 +48,6 @@ const LAYOUTS = {
 /** Names of the layouts that are known. */
 export type PairLayout = keyof typeof LAYOUTS;
 
-/** {@link PairLayout}s, for schemas. */
-export const PAIR_LAYOUTS = Object.keys(LAYOUTS) as [PairLayout, ...PairLayout[]];
-
 /** The folders of a published set's split, below `root`. */
 export function pairFoldersOf(layout: PairLayout, root: string, split: string): PairFolders {
   const { images, labels, list, ...suffixes } = LAYOUTS[layout](split);

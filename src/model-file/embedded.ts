@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { HRNetError } from "../errors.ts";
 
-/** Its name: Lite-HRNet-18 for COCO's 17 keypoints; data, figures, limits and terms are in its card, `models/README.md`. */
+/** Its name: Lite-HRNet-18 for COCO's 17 keypoints. Its training is in `scripts/embedded-pose`. */
 export const EMBEDDED_MODEL = "lite-hrnet-18-embedded";
 
 /** A small published checkpoint that runs fast everywhere. */

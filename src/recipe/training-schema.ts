@@ -150,7 +150,7 @@ export const TRAINING_KEYS = {
     .max(256)
     .default(1)
     .describe(
-      "Equal parts of a batch that go through copies of the network side by side, their gradients averaged (as PyTorch's DistributedDataParallel). On the CPU networks of small kernels, as Lite-HRNet, train nearly as many times as fast, up to one for each core. Batch normalisation sees batchSize / replicas samples.",
+      "Equal parts of a batch that go through copies of the network side by side, their gradients averaged (as PyTorch's DistributedDataParallel). On a CPU, up to one for each core: Lite-HRNet-18 gains a third on two cores, HRNet-W32 a tenth. Batch normalisation sees batchSize / replicas samples.",
     ),
   accumulate: z
     .int()

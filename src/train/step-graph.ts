@@ -29,7 +29,7 @@ export interface StepGraph {
 
 /** A step of which `graph` is the second half: it is fed what the first half gave for every part of the batch, averaged. */
 export interface ReplicatedStepGraph extends StepGraph {
-  /** The first half, for one part: fed pixels, targets and the parameters, it gives loss, report and {@link HandedOver}. */
+  /** The first half, for one part: fed pixels, targets and the parameters, it gives loss, report, gradients and statistics. */
   readonly part: Graph;
 }
 
