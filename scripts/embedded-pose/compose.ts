@@ -1,7 +1,8 @@
 // Pictures put together from people and things cut out of others: more places, scales, neighbours and things in front than the
 // pictures they are from have.
-// Usage: tsx scripts/embedded-pose/compose.ts OUT COUNT SEED PEOPLE.json:IMAGES[,…] THINGS.json:IMAGES BACKGROUNDS[,…]
-// PEOPLE: COCO keypoints with masks; THINGS: COCO instances; BACKGROUNDS: folders of pictures.
+// Usage: tsx scripts/embedded-pose/compose.ts OUT COUNT SEED PEOPLE.json:IMAGES[,…] THINGS.json:IMAGES BACKGROUNDS[,…] WHOLE.json:IMAGES
+// PEOPLE: COCO keypoints with masks; THINGS: COCO instances; BACKGROUNDS: folders of pictures; WHOLE: COCO keypoints without masks, whose
+// pictures are used as they are, cut by a window, with people and things before them.
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -166,10 +167,106 @@ async function place(
 
 const pick = <T>(items: readonly T[], random: Random): T => items[Math.floor(random() * items.length)]!;
 
+/** Somebody labelled in a whole picture. */
+interface Whole {
+  readonly file: string;
+  readonly bbox: Annotation["bbox"];
+  readonly keypoints: readonly number[];
+}
+
 interface Sources {
   readonly people: readonly CutOut[];
   readonly things: readonly CutOut[];
   readonly backgrounds: readonly string[];
+  readonly whole: readonly Whole[];
+}
+
+/** What a scene begins with: a picture, and perhaps somebody in it. */
+interface Base {
+  readonly canvas: Buffer;
+  readonly person?: {
+    readonly bbox: readonly [number, number, number, number];
+    readonly keypoints: readonly number[];
+  };
+}
+
+/** Of the scenes, how many begin with a whole picture, and of these, how many with a window that cuts its person. */
+const WHOLE_SHARE = 0.5;
+const CUT_SHARE = 0.45;
+
+/** A square window of a picture: around its person, or cutting them at the legs, the side, or (seldom) the head. */
+async function windowOf({ file, bbox, keypoints }: Whole, random: Random): Promise<Base> {
+  const picture = sharp(file).toColourspace("srgb").removeAlpha();
+  const { width, height } = await picture.metadata();
+  const [x, y, w, h] = bbox;
+  const long = Math.max(w, h);
+  const cut = random() < CUT_SHARE;
+  const side = Math.max(
+    8,
+    Math.min(width, height, Math.round(long * (cut ? 0.5 + 0.4 * random() : 1.05 + 0.5 * random()))),
+  );
+  const upright = h >= 0.8 * w;
+  const centre = cut
+    ? [
+        x + w * (0.15 + 0.7 * random()),
+        upright && random() < 0.75 ? y - 0.05 * h + side / 2 : y + h * (0.2 + 0.6 * random()),
+      ]
+    : [x + w / 2 + (random() - 0.5) * 0.3 * side, y + h / 2 + (random() - 0.5) * 0.2 * side];
+  const left = Math.round(Math.max(0, Math.min(width - side, centre[0]! - side / 2)));
+  const top = Math.round(Math.max(0, Math.min(height - side, centre[1]! - side / 2)));
+  const canvas = await picture
+    .extract({ left, top, width: side, height: side })
+    .resize(SIDE, SIDE, { fit: "fill" })
+    .raw()
+    .toBuffer();
+  const scale = SIDE / side;
+  const limit = (value: number) => Math.max(0, Math.min(SIDE, value));
+  const [x1, y1] = [limit((x - left) * scale), limit((y - top) * scale)];
+  const [x2, y2] = [limit((x + w - left) * scale), limit((y + h - top) * scale)];
+  return {
+    canvas,
+    person: {
+      bbox: [x1, y1, x2 - x1, y2 - y1],
+      keypoints: keypoints.map((value, i) =>
+        i % 3 === 2 ? value : (value - (i % 3 === 0 ? left : top) + 0.5) * scale - 0.5,
+      ),
+    },
+  };
+}
+
+/** What a scene begins with. */
+async function baseOf({ backgrounds, whole }: Sources, random: Random): Promise<Base> {
+  if (whole.length > 0 && random() < WHOLE_SHARE) return windowOf(pick(whole, random), random);
+  const canvas = await sharp(pick(backgrounds, random))
+    .toColourspace("srgb")
+    .removeAlpha()
+    .resize(SIDE, SIDE, { fit: "cover", position: pick(["centre", "left", "right", "top"], random) })
+    .raw()
+    .toBuffer();
+  return { canvas };
+}
+
+/** Neighbours and things before somebody of a whole picture: none to two of each. */
+async function before(
+  [x, y, w, h]: readonly [number, number, number, number],
+  { people, things }: Sources,
+  random: Random,
+): Promise<Placed[]> {
+  const placed: Placed[] = [];
+  for (let n = Math.floor(random() * 2.6); n > 0; n--) {
+    const person = pick(people, random);
+    const size = Math.max(h, 0.6 * w, 0.3 * SIDE) * (0.5 + 0.9 * random());
+    const width = (size * person.width) / person.height;
+    const side = random() < 0.5 ? x - width * (0.3 + 0.7 * random()) : x + w - width * 0.7 * random();
+    placed.push(await place(person, size, [side, y + h - size * (0.75 + 0.4 * random())], random));
+  }
+  for (let n = Math.floor(random() * 1.7); n > 0; n--) {
+    const at = [x + (random() - 0.2) * w, y + h * (0.2 + 0.7 * random())] as const;
+    placed.push(
+      await place(pick(things, random), Math.max(h, 0.5 * w) * (0.15 + 0.35 * random()), at, random),
+    );
+  }
+  return placed;
 }
 
 /** People from far to near, some of them cut by the border, and things before them. */
@@ -195,8 +292,8 @@ async function scene({ people, things }: Sources, random: Random): Promise<Place
   return placed;
 }
 
-/** Puts a scene on its background; what is seen of each person becomes its annotation. */
-function compose(canvas: Buffer, placed: readonly Placed[]) {
+/** Puts a scene on its base; what is seen of each person becomes its annotation. */
+function compose({ canvas, person }: Base, placed: readonly Placed[]) {
   const owner = new Int16Array(SIDE * SIDE).fill(-1);
   placed.forEach(({ left, top, width, height, rgba }, index) => {
     for (let y = Math.max(0, top); y < Math.min(SIDE, top + height); y++) {
@@ -211,7 +308,24 @@ function compose(canvas: Buffer, placed: readonly Placed[]) {
       }
     }
   });
-  return placed.flatMap(({ rgba, keypoints }, index) => {
+  /** Keypoints in the picture; those behind somebody or something are labelled as hidden. */
+  const labelled = (keypoints: readonly number[], index: number) =>
+    Array.from({ length: keypoints.length / 3 }, (_, k) => {
+      const [x, y, v] = keypoints.slice(3 * k, 3 * k + 3) as [number, number, number];
+      const inside = x >= 0 && y >= 0 && x <= SIDE - 1 && y <= SIDE - 1;
+      if (v === 0 || !inside) return [0, 0, 0];
+      return [x, y, owner[Math.round(y) * SIDE + Math.round(x)]! > index ? 1 : v];
+    });
+  const annotation = (bbox: readonly number[], area: number, points: readonly (readonly number[])[]) => {
+    const count = points.filter(([, , v]) => v! > 0).length;
+    const seen = points.filter(([, , v]) => v! > 1).length;
+    if (count < FEWEST_SEEN || seen < LEAST_SEEN * count) return [];
+    return [{ bbox, area, keypoints: points.flat(), num_keypoints: count }];
+  };
+  const own = person
+    ? annotation(person.bbox, person.bbox[2] * person.bbox[3] * 0.5, labelled(person.keypoints, -1))
+    : [];
+  const others = placed.flatMap(({ rgba, keypoints }, index) => {
     if (keypoints.length === 0) return [];
     let [seen, x1, y1, x2, y2] = [0, SIDE, SIDE, -1, -1];
     owner.forEach((who, at) => {
@@ -222,29 +336,30 @@ function compose(canvas: Buffer, placed: readonly Placed[]) {
     });
     let whole = 0;
     for (let i = 3; i < rgba.length; i += 4) if (rgba[i]! > 127) whole++;
-    const labelled = Array.from({ length: keypoints.length / 3 }, (_, k) => {
-      const [x, y, v] = keypoints.slice(3 * k, 3 * k + 3) as [number, number, number];
-      const inside = x >= 0 && y >= 0 && x < SIDE && y < SIDE;
-      if (v === 0 || !inside) return [0, 0, 0];
-      const who = owner[Math.round(Math.min(y, SIDE - 1)) * SIDE + Math.round(Math.min(x, SIDE - 1))]!;
-      return [x, y, who > index ? 1 : v];
-    });
-    const count = labelled.filter(([, , v]) => v! > 0).length;
-    if (seen < LEAST_SEEN * whole || count < FEWEST_SEEN) return [];
-    return [
-      {
-        bbox: [x1, y1, x2 - x1 + 1, y2 - y1 + 1],
-        area: seen,
-        keypoints: labelled.flat(),
-        num_keypoints: count,
-      },
-    ];
+    if (seen < LEAST_SEEN * whole) return [];
+    return annotation([x1, y1, x2 - x1 + 1, y2 - y1 + 1], seen, labelled(keypoints, index));
   });
+  return [...own, ...others];
 }
 
-const [out, countText, seedText, peopleSets, thingSet, folders] = process.argv.slice(2);
-if (!out || !countText || !seedText || !peopleSets || !thingSet || !folders)
-  throw new Error("usage: OUT COUNT SEED PEOPLE.json:IMAGES[,…] THINGS.json:IMAGES BACKGROUNDS[,…]");
+const [out, countText, seedText, peopleSets, thingSet, folders, wholeSet] = process.argv.slice(2);
+if (!out || !countText || !seedText || !peopleSets || !thingSet || !folders || !wholeSet)
+  throw new Error(
+    "usage: OUT COUNT SEED PEOPLE.json:IMAGES[,…] THINGS.json:IMAGES BACKGROUNDS[,…] WHOLE.json:IMAGES",
+  );
+
+function wholePictures(set: string): Whole[] {
+  const [file, folder] = set.split(":") as [string, string];
+  const { images, annotations } = JSON.parse(readFileSync(file, "utf8")) as {
+    images: { id: number; file_name: string }[];
+    annotations: Annotation[];
+  };
+  const names = new Map(images.map(({ id, file_name }) => [id, join(folder, file_name)]));
+  return annotations
+    .filter(({ num_keypoints = 0 }) => num_keypoints >= FEWEST_KEYPOINTS)
+    .map(({ image_id, bbox, keypoints = [] }) => ({ file: names.get(image_id)!, bbox, keypoints }));
+}
+
 const sets = await Promise.all(
   peopleSets
     .split(",")
@@ -257,25 +372,23 @@ const sources: Sources = {
     (a) => a.iscrowd !== 1 && a.category_id !== PERSON && Math.min(a.bbox[2], a.bbox[3]) >= SMALLEST_THING,
   ),
   backgrounds: folders.split(",").flatMap((folder) => readdirSync(folder).map((file) => join(folder, file))),
+  whole: wholePictures(wholeSet),
 };
 process.stdout.write(
-  `${sources.people.length} people, ${sources.things.length} things, ${sources.backgrounds.length} backgrounds\n`,
+  `${sources.people.length} people, ${sources.things.length} things, ${sources.backgrounds.length} backgrounds, ${sources.whole.length} whole\n`,
 );
 mkdirSync(join(out, "images"), { recursive: true });
 const images: object[] = [];
 const annotations: object[] = [];
 for (let n = 1; n <= Number(countText); n++) {
   const random = uniformRandom(hashSeed(Number(seedText), n));
-  const background = sharp(pick(sources.backgrounds, random)).toColourspace("srgb").removeAlpha();
-  const canvas = await background
-    .resize(SIDE, SIDE, { fit: "cover", position: pick(["centre", "left", "right", "top"], random) })
-    .raw()
-    .toBuffer();
-  const found = compose(canvas, await scene(sources, random));
+  const base = await baseOf(sources, random);
+  const placed = await (base.person ? before(base.person.bbox, sources, random) : scene(sources, random));
+  const found = compose(base, placed);
   const file = `${String(n).padStart(6, "0")}.jpg`;
   await writeFileAtomic(
     join(out, "images", file),
-    await sharp(canvas, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    await sharp(base.canvas, { raw: { width: SIDE, height: SIDE, channels: 3 } })
       .jpeg({ quality: 90 })
       .toBuffer(),
   );

@@ -37,6 +37,14 @@ export function numberFrom(minimum: number, maximum = Number.POSITIVE_INFINITY) 
   };
 }
 
+/** `0.5,1,1.5`: numbers above 0. */
+export function numberList(text: string): number[] {
+  const values = text.split(",").map(Number);
+  if (text.trim() === "" || !values.every((value) => Number.isFinite(value) && value > 0))
+    throw new InvalidArgumentError("Expected numbers above 0 with commas between them, like 0.5,1,1.5.");
+  return values;
+}
+
 /** `256x192`: height and width. */
 export function inputSize(text: string): [number, number] {
   const match = /^(\d+)x(\d+)$/i.exec(text.trim());

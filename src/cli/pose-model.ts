@@ -3,7 +3,9 @@
 import type { Command } from "commander";
 import { PoseEstimator, type PoseEstimatorOptions } from "../estimators/pose-estimator.ts";
 import { defaultModel } from "../model-file/embedded.ts";
-import { loadRunnable } from "../model-file/load-model.ts";
+import type { Model } from "../model-file/import-checkpoint.ts";
+import { isOnnxFile, loadModel, loadRunnable } from "../model-file/load-model.ts";
+import { type RunnableModel, toOnnx } from "../model-file/onnx-model.ts";
 import { type CheckpointOptions, loadOptions } from "./load-options.ts";
 import { type DeviceOptions, sessionOptions } from "./options.ts";
 
@@ -22,22 +24,42 @@ export function addModelOption(command: Command): Command {
 }
 
 /**
- * Opens the estimator that parsed options ask for; a published model that is not here yet is fetched, with progress.
- * @throws HRNetError as `defaultModel`, `loadRunnable` and `PoseEstimator.load` do.
+ * Reads the model that parsed options ask for; a published one that is not here yet is fetched, with progress.
+ * @throws HRNetError as `defaultModel`, `loadModel` and `loadRunnable` do
+ */
+export async function loadChosenModel(
+  options: PoseModelCommandOptions,
+  signal?: AbortSignal,
+): Promise<Model | RunnableModel> {
+  const source = options.model ?? defaultModel();
+  const { download, ...rest } = await loadOptions(source, options);
+  const load = { ...rest, download: { ...download, ...(signal && { signal }) } };
+  return isOnnxFile(source) ? loadRunnable(source, load) : (await loadModel(source, load)).model;
+}
+
+/**
+ * The estimator of a model, run as parsed options say.
+ * @throws HRNetError as `PoseEstimator.load` does
+ */
+export function estimatorOf(
+  model: Model | RunnableModel,
+  options: PoseModelCommandOptions,
+  settings: PoseEstimatorOptions = {},
+): Promise<PoseEstimator> {
+  return PoseEstimator.load("onnx" in model ? model : toOnnx(model), {
+    flipTest: options.flipTest ?? false,
+    ...sessionOptions(options),
+    ...settings,
+  });
+}
+
+/**
+ * Opens the estimator that parsed options ask for.
+ * @throws HRNetError as {@link loadChosenModel} and {@link estimatorOf} do
  */
 export async function loadEstimator(
   options: PoseModelCommandOptions,
   { signal, ...settings }: PoseEstimatorOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<PoseEstimator> {
-  const model = options.model ?? defaultModel();
-  const { download, ...load } = await loadOptions(model, options);
-  const runnable = await loadRunnable(model, {
-    ...load,
-    download: { ...download, ...(signal && { signal }) },
-  });
-  return PoseEstimator.load(runnable, {
-    flipTest: options.flipTest ?? false,
-    ...sessionOptions(options),
-    ...settings,
-  });
+  return estimatorOf(await loadChosenModel(options, signal), options, settings);
 }

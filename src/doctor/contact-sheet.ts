@@ -2,12 +2,12 @@
 
 import sharp from "sharp";
 import { messageOf } from "../errors.ts";
+import { drawText, fill, fittingCharacters, TEXT_ROWS } from "../image/bitmap-text.ts";
 import { decodeImage } from "../image/decode.ts";
 import { type Color, drawBox } from "../image/draw.ts";
 import { type RgbImage, rgbImage } from "../image/rgb-image.ts";
 import { drawPoses } from "../pose/draw-pose.ts";
 import { uniformRandom } from "../random/random.ts";
-import { drawText, fill, fittingCharacters, TEXT_ROWS } from "./bitmap-text.ts";
 import { imageOf, keypointExtent, personBox, trainable } from "./describe.ts";
 import type { DoctorAnnotation, DoctorImage, Examined, Finding, Severity } from "./types.ts";
 

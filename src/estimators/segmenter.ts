@@ -1,16 +1,6 @@
 // Segmenter: pictures in, a class for each pixel out.
 
 import { HRNetError } from "../errors.ts";
-import { createGraph } from "../graph/graph.ts";
-import { inferenceGraph } from "../graph/inference.ts";
-import { graphToModel } from "../graph/onnx.ts";
-import { encodeModel } from "../graph/onnx-proto.ts";
-import { cast } from "../graph/ops/cast.ts";
-import { add } from "../graph/ops/elementwise.ts";
-import { resizeBilinear } from "../graph/ops/resize.ts";
-import { argMax } from "../graph/ops/scatter.ts";
-import { gather, slice } from "../graph/ops/shape.ts";
-import type { Value } from "../graph/value.ts";
 import { type DecodeOptions, decodeImage, type ImageSource } from "../image/decode.ts";
 import type { LabelMap } from "../image/label-map.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
@@ -18,12 +8,19 @@ import { type NormalizationTable, normalizationTable } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { type LoadOptions, loadModel } from "../model-file/load-model.ts";
-import { buildNetwork, type NetworkConfig } from "../models/network.ts";
-import { openSession } from "../runtime/node.ts";
-import type { ModelSession, SessionOptions } from "../runtime/session.ts";
-import { type ClassTable, flipPermutationOf } from "../segmentation/class-table.ts";
+import type { SessionOptions } from "../runtime/session.ts";
+import type { ClassTable } from "../segmentation/class-table.ts";
+import {
+  checkMethod,
+  describeMethod,
+  INFERENCE_METHODS,
+  type InferenceMethod,
+} from "../segmentation/inference-method.ts";
 import { type Tile, tilesOf } from "../segmentation/tiles.ts";
-import { type Tensor, tensor } from "../tensor/tensor.ts";
+import type { Planes } from "../tensor/resize-planes.ts";
+import { normalizedPlanes } from "./normalized-planes.ts";
+import { alignsCorners, SegmentationNetworks } from "./segmentation-networks.ts";
+import { scoresByMethod } from "./segmentation-scores.ts";
 
 /** How a {@link Segmenter} works. */
 export interface SegmenterOptions
@@ -33,12 +30,19 @@ export interface SegmenterOptions
   readonly flipTest?: boolean | undefined;
   /** Largest part of a picture that goes through the network at once, `[height, width]`. Default 1024×2048. */
   readonly tile?: readonly [number, number] | undefined;
+  /**
+   * A method of published figures, with its scales and windows, in place of the picture's own size and tiles. It holds the scores of
+   * all classes at the picture's size.
+   */
+  readonly method?: InferenceMethod | undefined;
   /** How pictures are decoded. */
   readonly decode?: DecodeOptions | undefined;
 }
 
 /** Options of one call. */
 export interface SegmentOptions {
+  /** Also how probable each class is at each pixel: K floats a pixel. Default false. */
+  readonly probabilities?: boolean | undefined;
   /** Cancels; the promise is rejected with `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,21 +59,25 @@ export interface ClassArea {
 export interface Segmentation extends LabelMap {
   /** Classes that were found, the largest first. */
   readonly areas: readonly ClassArea[];
+  /** K×H×W, 0 … 1, 1 in sum over the classes of a pixel; when asked for. */
+  readonly probabilities?: Float32Array;
 }
 
 /** Cityscapes' pictures go through whole. */
 const DEFAULT_TILE = [1024, 2048] as const;
 /** Pixels of context around what is kept of a tile. */
 const MARGIN = 128;
-/** Sizes for which the network stays open: a tile's, and those of the pictures at hand. */
-const MOST_SESSIONS = 3;
+/** Networks that stay open: a tile's, and those of the pictures at hand. */
+const KEPT_NETWORKS = 3;
+/** Scores held at once: 2 GiB. */
+const MAX_SCORES = 2 ** 29;
 
 /**
  * Tells the classes of pixels.
  *
  * ```ts
  * await using segmenter = await Segmenter.load("runs/streets/best.safetensors");
- * const { labels, areas } = await segmenter.segment("street.jpg");
+ * const { data, areas } = await segmenter.segment("street.jpg");
  * ```
  *
  * The network is built for the size of the picture, or of a tile where that is larger, and stays open for the sizes that came last:
@@ -78,18 +86,25 @@ const MOST_SESSIONS = 3;
 export class Segmenter implements AsyncDisposable {
   readonly description: ModelDescription;
   readonly classes: ClassTable;
-  readonly #model: Model;
   readonly #options: SegmenterOptions;
-  readonly #table: NormalizationTable;
-  readonly #sessions = new Map<string, Promise<ModelSession>>();
+  readonly #normalization: NormalizationTable;
+  readonly #networks: SegmentationNetworks;
   #disposed = false;
 
   private constructor(model: Model, classes: ClassTable, options: SegmenterOptions) {
+    const { device, threads, spinning, onLog, flipTest = false, method } = options;
     this.description = model.description;
     this.classes = classes;
-    this.#model = model;
     this.#options = options;
-    this.#table = normalizationTable(model.description.preprocessing);
+    this.#normalization = normalizationTable(model.description.preprocessing);
+    this.#networks = new SegmentationNetworks(model, {
+      device,
+      threads,
+      spinning,
+      onLog,
+      flipTest,
+      kept: Math.max(KEPT_NETWORKS, 1 + (method?.scales.length ?? 0)),
+    });
   }
 
   /**
@@ -106,6 +121,9 @@ export class Segmenter implements AsyncDisposable {
         `${name} is a ${task} network; segmentation needs one that tells the classes of pixels (\`hrnet models\` lists them).`,
       );
     }
+    if (options.method) checkMethod(options.method);
+    if (options.method && options.tile)
+      throw new HRNetError("usage", "A method has windows of its own; leave either `method` or `tile` out.");
     const [height, width] = options.tile ?? DEFAULT_TILE;
     if ([height, width].some((size) => !Number.isInteger(size) || size <= 2 * MARGIN || size > 8192)) {
       throw new HRNetError(
@@ -116,117 +134,131 @@ export class Segmenter implements AsyncDisposable {
     return new Segmenter(model, classes, options);
   }
 
+  /** What is done with a picture, in words, to stand beside figures. */
+  get method(): string {
+    const { method = INFERENCE_METHODS.whole, flipTest = false } = this.#options;
+    return describeMethod(method, flipTest);
+  }
+
   /**
    * The class of every pixel of a picture.
-   * @throws HRNetError as `decodeImage` and `openSession`; `aborted`; `usage` after `dispose`
+   * @throws HRNetError as `decodeImage` and `openSession`; `limit-exceeded` where the scores of all classes would be too many; `aborted`;
+   * `usage` after `dispose`
    */
-  async segment(source: ImageSource, { signal }: SegmentOptions = {}): Promise<Segmentation> {
+  async segment(
+    source: ImageSource,
+    { probabilities = false, signal }: SegmentOptions = {},
+  ): Promise<Segmentation> {
     const image = await decodeImage(source, { ...this.#options.decode, ...(signal && { signal }) });
     const { width, height } = image;
     const count = this.classes.classes.length;
-    const data = count > 256 ? new Uint16Array(width * height) : new Uint8Array(width * height);
-    for (const tile of tilesOf([height, width], this.#options.tile ?? DEFAULT_TILE, MARGIN)) {
-      if (this.#disposed) throw new HRNetError("usage", "The segmenter was disposed of; load it again.");
-      const session = await this.#sessionFor(tile.y.length, tile.x.length);
-      const { labels } = await session.run(
-        { input: this.#input(image, tile) },
-        { transfer: true, ...(signal && { signal }) },
+    const { method } = this.#options;
+    if ((probabilities || method) && count * width * height > MAX_SCORES) {
+      throw new HRNetError(
+        "limit-exceeded",
+        `A picture of ${width}×${height} has ${count * width * height} scores of ${count} classes; at most ${MAX_SCORES} are held. ` +
+          "Make it smaller, or leave probabilities and methods out: then it goes through in tiles.",
       );
-      keep(labels!, tile, data, width);
     }
-    return { width, height, data, areas: areasOf(data, this.classes) };
+    const data = count > 256 ? new Uint16Array(width * height) : new Uint8Array(width * height);
+    const shares = probabilities ? new Float32Array(count * width * height) : undefined;
+    if (method) {
+      const scores = await this.#scores(image, method, signal);
+      largest(scores, data);
+      if (shares) normalize(scores, shares);
+    } else await this.#inTiles(image, data, shares, signal);
+    return {
+      width,
+      height,
+      data,
+      areas: areasOf(data, this.classes),
+      ...(shares && { probabilities: shares }),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    const open = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of open) await (await session.catch(() => undefined))?.dispose();
+    await this.#networks[Symbol.asyncDispose]();
   }
 
-  /** The network for pictures of that size, opened or taken from those that are. */
-  async #sessionFor(height: number, width: number): Promise<ModelSession> {
-    const key = `${height}×${width}`;
-    const known = this.#sessions.get(key);
-    if (known) {
-      this.#sessions.delete(key);
-      this.#sessions.set(key, known); // the latest is the last
-      return known;
-    }
-    if (this.#sessions.size >= MOST_SESSIONS) {
-      const [oldest, session] = this.#sessions.entries().next().value!;
-      this.#sessions.delete(oldest);
-      await (await session.catch(() => undefined))?.dispose();
-    }
-    const { device, threads, spinning, onLog, flipTest = false } = this.#options;
-    const opened = openSession(labelModel(this.#model, [height, width], flipTest), {
-      transfer: true,
-      ...(device && { device }),
-      ...(threads !== undefined && { threads }),
-      ...(spinning !== undefined && { spinning }),
-      ...(onLog && { onLog }),
+  #scores(image: RgbImage, method: InferenceMethod, signal: AbortSignal | undefined): Promise<Planes> {
+    const classes = this.classes.classes.length;
+    return scoresByMethod(image, method, {
+      classes,
+      normalization: this.#normalization,
+      alignCorners: alignsCorners(this.description.network),
+      network: async (input) => {
+        this.#refuseDisposed();
+        const { data } = await this.#networks.run(input, "scores", signal);
+        return { ...input, channels: classes, data: data as Float32Array };
+      },
     });
-    this.#sessions.set(key, opened);
-    opened.catch(() => this.#sessions.delete(key));
-    return opened;
   }
 
-  /** A tile as the network takes it; with the flip test its mirror image behind it. */
-  #input(image: RgbImage, { x, y }: Tile): Tensor {
-    const samples = this.#options.flipTest ? 2 : 1;
-    const input = tensor("float32", [samples, 3, y.length, x.length]);
-    const area = y.length * x.length;
-    const { values, channelOrder } = this.#table;
-    for (let c = 0; c < 3; c++) {
-      const channel = channelOrder === "bgr" ? 2 - c : c;
-      for (let row = 0; row < y.length; row++) {
-        const from = 3 * ((y.start + row) * image.width + x.start) + channel;
-        const to = c * area + row * x.length;
-        for (let column = 0; column < x.length; column++) {
-          const value = values[256 * c + image.data[from + 3 * column]!]!;
-          input.data[to + column] = value;
-          if (samples === 2) input.data[3 * area + to + x.length - 1 - column] = value;
-        }
+  async #inTiles(
+    image: RgbImage,
+    into: Uint8Array | Uint16Array,
+    shares: Float32Array | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { width, height } = image;
+    for (const tile of tilesOf([height, width], this.#options.tile ?? DEFAULT_TILE, MARGIN)) {
+      this.#refuseDisposed();
+      const region = { x: tile.x.start, y: tile.y.start, width: tile.x.length, height: tile.y.length };
+      const input = normalizedPlanes(image, this.#normalization, region);
+      if (!shares) {
+        const { data } = await this.#networks.run(input, "labels", signal);
+        keep(data as Int32Array, tile, into, width);
+        continue;
+      }
+      const { data } = await this.#networks.run(input, "probabilities", signal);
+      const channels = this.classes.classes.length;
+      const labels = new Int32Array(region.width * region.height);
+      largest({ ...input, channels, data: data as Float32Array }, labels);
+      keep(labels, tile, into, width);
+      for (let c = 0; c < channels; c++) {
+        const part = (data as Float32Array).subarray(c * labels.length, (c + 1) * labels.length);
+        keep(part, tile, shares.subarray(c * width * height, (c + 1) * width * height), width);
       }
     }
-    return input;
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new HRNetError("usage", "The segmenter was disposed of; load it again.");
   }
 }
 
-/** Whether logits are enlarged with corners on corners, as the network's own maps are. */
-export const alignsCorners = (config: NetworkConfig): boolean =>
-  config.family === "hrnet" && config.upsample === "bilinear-align-corners";
-
-/**
- * The network from pixels to classes, for one size: logits, with the flip test the mean of those of the picture and of its mirror
- * image turned back, enlarged to the picture's size; of each pixel the class with the largest. Source: `inference` of
- * `BaseDataset` in HRNet-Semantic-Segmentation; its exponential does not change which class is largest.
- */
-function labelModel(
-  { description, weights }: Model,
-  size: readonly [number, number],
-  flipTest: boolean,
-): Uint8Array {
-  const { network: config, classes, name } = description;
-  const network = buildNetwork(config, size, flipTest ? 2 : 1);
-  const { logits } = network.graph.outputs;
-  const seen = flipTest ? bothSides(logits!, flipPermutationOf(classes!)) : logits!;
-  const labels = cast(argMax(resizeBilinear(seen, size, alignsCorners(config)), 1), "int32"); // 1×H×W
-  const graph = inferenceGraph(createGraph(network.graph.inputs, { labels }), weights);
-  return encodeModel(graphToModel(graph, { name }));
+/** The class with the largest score of each pixel; of equals the first. */
+function largest(scores: Planes, into: Uint8Array | Uint16Array | Int32Array): void {
+  const area = scores.height * scores.width;
+  const most = scores.data.slice(0, area);
+  into.fill(0);
+  for (let c = 1; c < scores.channels; c++) {
+    for (let i = 0; i < area; i++) {
+      const score = scores.data[c * area + i]!;
+      if (score > most[i]!) {
+        most[i] = score;
+        into[i] = c;
+      }
+    }
+  }
 }
 
-/** Twice the mean of a picture's logits and those of its mirror image, turned back and with left and right exchanged. */
-function bothSides(logits: Value, permutation: readonly number[]): Value {
-  const width = logits.shape[3] as number;
-  const [own, mirrored] = [0, 1].map((n) => slice(logits, 0, n, n + 1)) as [Value, Value];
-  const columns = Array.from({ length: width }, (_, x) => width - 1 - x);
-  return add(own, gather(gather(mirrored, columns, 3), permutation, 1));
+/** Scores over their sums. */
+function normalize({ channels, height, width, data }: Planes, into: Float32Array): void {
+  const area = height * width;
+  const sums = new Float32Array(area);
+  for (let i = 0; i < data.length; i++) sums[i % area]! += data[i]!;
+  for (let i = 0; i < channels * area; i++) into[i] = data[i]! / sums[i % area]!;
 }
 
-/** Writes what is kept of a tile's classes. */
-function keep(labels: Tensor, { x, y }: Tile, into: Uint8Array | Uint16Array, width: number): void {
-  const data = labels.data as Int32Array;
+/** Writes what is kept of a tile. */
+function keep(
+  data: Int32Array | Float32Array,
+  { x, y }: Tile,
+  into: Uint8Array | Uint16Array | Float32Array,
+  width: number,
+): void {
   for (let row = y.keepStart; row < y.keepEnd; row++) {
     const from = (row - y.start) * x.length - x.start;
     for (let column = x.keepStart; column < x.keepEnd; column++) {

@@ -34,6 +34,9 @@ function looksLikePath(source: string): boolean {
   return /[\\/]/.test(source) || /\.(pth|pt|tar|bin|safetensors|onnx|ckpt)$/i.test(source);
 }
 
+/** Whether a source is a finished `.onnx`, which has a graph and no weights by name. */
+export const isOnnxFile = (source: string): boolean => /\.onnx$/i.test(source);
+
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
@@ -139,7 +142,7 @@ export function refuseNetworkChanges(source: string, options: ImportOptions): vo
  * @throws HRNetError as {@link loadModel} and {@link readOnnxModel} do.
  */
 export async function loadRunnable(source: string, options: LoadOptions = {}): Promise<RunnableModel> {
-  if (!/\.onnx$/i.test(source)) return toOnnx((await loadModel(source, options)).model);
+  if (!isOnnxFile(source)) return toOnnx((await loadModel(source, options)).model);
   refuseNetworkChanges(source, options);
   const { description, onnx } = await readOnnxModel(source);
   const codec = description.codec && changeCodec(description.codec, options.codec);

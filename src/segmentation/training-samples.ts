@@ -8,6 +8,7 @@ import { resizeImage, resizeIntoPlanes, resizeLabels } from "../image/resize.ts"
 import type { RgbImage } from "../image/rgb-image.ts";
 import type { Random } from "../random/random.ts";
 import { type ClassTable, flipPermutationOf, labelLookup } from "./class-table.ts";
+import { sizeOfLongSide } from "./long-side.ts";
 
 const side = z.int().min(8).max(16_384);
 
@@ -94,21 +95,15 @@ export function createSegmentationSampleMaker(options: SegmentationSampleOptions
   };
 }
 
-/**
- * r = least + 0.1·(a whole number), the longer side ⌊base·r + ½⌋, the other in proportion. Source: `multi_scale_aug` of
- * `lib/datasets/base_dataset.py`.
- */
+/** r = least + 0.1·(a whole number), the longer side ⌊base·r + ½⌋. Source: `multi_scale_aug` of `lib/datasets/base_dataset.py`. */
 function scaledSize(
-  [width, height]: readonly [number, number],
+  size: readonly [number, number],
   { baseSize, scales: [least, most] }: SegmentationAugmentation,
   random: Random,
 ): [number, number] {
   const steps = Math.round((most - least) * 10);
   const scale = least + Math.floor(random() * (steps + 1)) / 10;
-  const long = Math.floor(baseSize * scale + 0.5);
-  const other = (short: number, longer: number): number =>
-    Math.max(1, Math.floor((short * long) / longer + 0.5));
-  return height > width ? [other(width, height), long] : [long, other(height, width)];
+  return sizeOfLongSide(size, Math.floor(baseSize * scale + 0.5));
 }
 
 function checkSizes(image: RgbImage, labels: LabelMap): void {

@@ -2,7 +2,7 @@
 
 import { openBatchLoader } from "../data/batch-loader.ts";
 import { HRNetError } from "../errors.ts";
-import { alignsCorners } from "../estimators/segmenter.ts";
+import { alignsCorners } from "../estimators/segmentation-networks.ts";
 import { input as graphInput } from "../graph/value.ts";
 import { rgbImage } from "../image/rgb-image.ts";
 import { IMAGENET_NORMALIZATION } from "../image/warp.ts";

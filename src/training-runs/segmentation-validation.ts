@@ -77,7 +77,12 @@ export async function validateSegmentation(
     },
     headline: ["mIoU", "pixel accuracy", "mean accuracy"],
     tables: tablesOf(evaluation, classes),
-    notes: [],
+    notes:
+      evaluation.unreadable.length > 0
+        ? [
+            `${evaluation.unreadable.length} pictures could not be used and are not counted; the first: ${evaluation.unreadable[0]!.reason}`,
+          ]
+        : [],
     pictures: async () => ({
       chosen: await Promise.all(chosen.map((shown) => drawPicture(shown, classes))),
       worst: await Promise.all(worst.map((shown) => drawPicture(shown, classes))),

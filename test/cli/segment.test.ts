@@ -6,11 +6,9 @@ import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { command } from "../../src/cli/segment.ts";
 import { decodeLabelMap } from "../../src/image/label-map.ts";
-import { IMAGENET_NORMALIZATION } from "../../src/image/warp.ts";
 import { saveModel } from "../../src/model-file/load-model.ts";
-import { defineClassTable } from "../../src/segmentation/class-table.ts";
 import { runVerb } from "../helpers/cli.ts";
-import { randomWeights, tinySegmentation } from "../helpers/tiny-models.ts";
+import { randomSegmentationModel } from "../helpers/segmentation-model.ts";
 
 const root = mkdtempSync(join(tmpdir(), "hrnet-segment-"));
 const photos = join(root, "photos");
@@ -28,20 +26,7 @@ beforeAll(async () => {
   await noise(64, 64, 5)
     .png()
     .toFile(join(photos, "sub", "b.png"));
-  const network = tinySegmentation(CLASSES.length);
-  await saveModel(model, {
-    description: {
-      version: 1,
-      name: "streets",
-      task: "segmentation",
-      network,
-      input: [64, 64],
-      preprocessing: IMAGENET_NORMALIZATION,
-      classes: defineClassTable({ name: "streets", classes: CLASSES }),
-      provenance: { source: "test", codeBase: "hrnet-ts" },
-    },
-    weights: randomWeights(network, 5),
-  });
+  await saveModel(model, randomSegmentationModel(CLASSES, "streets"));
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 afterEach(() => {

@@ -1,50 +1,25 @@
 // Segmenter: against the network's own logits, enlarged and compared here; mirrored; in tiles; and what it refuses.
 import { beforeAll, describe, expect, test } from "vitest";
 import { Segmenter } from "../../src/estimators/segmenter.ts";
+import { resizeImage } from "../../src/image/resize.ts";
 import { type RgbImage, rgbImage } from "../../src/image/rgb-image.ts";
 import { IMAGENET_NORMALIZATION, normalizationTable } from "../../src/image/warp.ts";
 import type { Model } from "../../src/model-file/import-checkpoint.ts";
 import { toOnnx } from "../../src/model-file/onnx-model.ts";
-import { uniformRandom } from "../../src/random/random.ts";
 import { openSession } from "../../src/runtime/node.ts";
-import { defineClassTable } from "../../src/segmentation/class-table.ts";
+import type { InferenceMethod } from "../../src/segmentation/inference-method.ts";
 import { tilesOf } from "../../src/segmentation/tiles.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
-import { randomWeights, tinySegmentation } from "../helpers/tiny-models.ts";
+import { randomSegmentationModel, squares } from "../helpers/segmentation-model.ts";
 
 const CLASSES = ["background", "left-arm", "right-arm", "hat", "shoe"];
 const [WIDTH, HEIGHT] = [72, 49];
 let model: Model;
 
 beforeAll(() => {
-  const network = tinySegmentation(CLASSES.length);
-  model = {
-    description: {
-      version: 1,
-      name: "tiny segmentation",
-      task: "segmentation",
-      network,
-      input: [64, 64],
-      preprocessing: IMAGENET_NORMALIZATION,
-      classes: defineClassTable({ name: "test", classes: CLASSES }),
-      provenance: { source: "test", codeBase: "hrnet-ts" },
-    },
-    weights: randomWeights(network, 5),
-  };
+  model = randomSegmentationModel(CLASSES);
 });
-
-/** Squares of random colours. */
-function picture(width: number, height: number): RgbImage {
-  const image = rgbImage(width, height);
-  const random = uniformRandom(4);
-  const colors = Array.from({ length: 3 * 64 * 64 }, () => Math.floor(256 * random()));
-  for (let i = 0; i < image.data.length; i++) {
-    const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
-    image.data[i] = colors[3 * (((x >> 4) & 63) + 64 * ((y >> 4) & 63)) + c]!;
-  }
-  return image;
-}
 
 function mirrored(image: RgbImage): RgbImage {
   const result = rgbImage(image.width, image.height);
@@ -79,9 +54,10 @@ function enlarged(
   k: number,
   x: number,
   y: number,
+  [width, height]: readonly [number, number] = [WIDTH, HEIGHT],
 ): number {
   const [, , h, w] = shape as [number, number, number, number];
-  const [fx, fy] = [(x * (w - 1)) / (WIDTH - 1), (y * (h - 1)) / (HEIGHT - 1)];
+  const [fx, fy] = [(x * (w - 1)) / (width - 1), (y * (h - 1)) / (height - 1)];
   const [x0, y0] = [Math.min(Math.floor(fx), w - 1), Math.min(Math.floor(fy), h - 1)];
   const [x1, y1] = [Math.min(x0 + 1, w - 1), Math.min(y0 + 1, h - 1)];
   const value = (row: number, column: number): number => at[(k * h + row) * w + column]!;
@@ -104,7 +80,7 @@ function winners(sumAt: (k: number, x: number, y: number) => number) {
 function expectLabels(data: ArrayLike<number>, expected: ReturnType<typeof winners>): void {
   expect(new Set(Array.from(data)).size).toBeGreaterThan(2); // or nothing would be compared
   const clear = expected.filter(({ lead }) => lead > 1e-4);
-  expect(clear.length).toBeGreaterThan(0.99 * expected.length);
+  expect(clear.length).toBeGreaterThan(0.9 * expected.length);
   expected.forEach(({ label, lead }, at) => {
     if (lead > 1e-4) expect(data[at], `pixel ${at}`).toBe(label);
   });
@@ -113,7 +89,7 @@ function expectLabels(data: ArrayLike<number>, expected: ReturnType<typeof winne
 const load = (options: object = {}) => Segmenter.load(model, { device: "cpu", threads: 1, ...options });
 
 test("gives every pixel the class with the largest logit, and the classes' areas", async () => {
-  const image = picture(WIDTH, HEIGHT);
+  const image = squares(WIDTH, HEIGHT);
   await using segmenter = await load();
   const { width, height, data, areas } = await segmenter.segment(image);
   expect([width, height]).toEqual([WIDTH, HEIGHT]);
@@ -132,7 +108,7 @@ test("gives every pixel the class with the largest logit, and the classes' areas
 });
 
 test("flip test: the mirrored picture's logits, turned back, left and right exchanged", async () => {
-  const image = picture(WIDTH, HEIGHT);
+  const image = squares(WIDTH, HEIGHT);
   await using segmenter = await load({ flipTest: true });
   const { data } = await segmenter.segment(image);
   const own = await logitsOf(image);
@@ -145,7 +121,7 @@ test("flip test: the mirrored picture's logits, turned back, left and right exch
 });
 
 test("a large picture comes in tiles, each as it is by itself", async () => {
-  const image = picture(700, 400);
+  const image = squares(700, 400);
   await using segmenter = await load({ tile: [384, 512] });
   const { data } = await segmenter.segment(image);
   const tiles = tilesOf([400, 700], [384, 512], 128);
@@ -169,22 +145,127 @@ test("pictures of many sizes, in any order", async () => {
   await using segmenter = await load();
   const sizes = [64, 80, 96, 112, 64, 80].map((width) => [width, 64] as const);
   for (const [width, height] of sizes) {
-    const { data } = await segmenter.segment(picture(width, height));
+    const { data } = await segmenter.segment(squares(width, height));
     expect(data).toHaveLength(width * height);
+  }
+});
+
+/** exp of a picture's logits, enlarged to its size, by formula: K×H×W. */
+async function scoresOf(image: RgbImage): Promise<(k: number, x: number, y: number) => number> {
+  const logits = await logitsOf(image);
+  return (k, x, y) => Math.exp(enlarged(logits, k, x, y, [image.width, image.height]));
+}
+
+test("a published method: brought to a size, scores at several scales and in padded windows summed", async () => {
+  // Squares of one colour each and whole factors: resizing pixels changes none of them.
+  const image = squares(WIDTH, HEIGHT);
+  const method: InferenceMethod = {
+    name: "test",
+    fit: { kind: "own" },
+    scales: [1],
+    windows: { size: [48, 48], stride: 2 / 3, border: "pad" },
+  };
+  await using segmenter = await load({ method });
+  const { data, probabilities } = await segmenter.segment(image, { probabilities: true });
+  const parts = await Promise.all(
+    [0, 32].flatMap((y) =>
+      [0, 32].map(async (x) => {
+        const part = rgbImage(48, 48); // black beyond the picture
+        for (let row = 0; row < Math.min(48, HEIGHT - y); row++) {
+          for (let column = 0; column < Math.min(48, WIDTH - x); column++) {
+            const from = 3 * ((y + row) * WIDTH + x + column);
+            part.data.set(image.data.subarray(from, from + 3), 3 * (row * 48 + column));
+          }
+        }
+        const scores = await scoresOf(part);
+        return (k: number, px: number, py: number): number | undefined =>
+          px < x || py < y || px >= x + 48 || py >= y + 48 ? undefined : scores(k, px - x, py - y);
+      }),
+    ),
+  );
+  const scoreAt = (k: number, x: number, y: number): number => {
+    const seen = parts.map((part) => part(k, x, y)).filter((value) => value !== undefined);
+    return seen.reduce((sum, value) => sum + value, 0) / seen.length;
+  };
+  expectLabels(data, winners(scoreAt));
+  for (const [x, y] of [
+    [0, 0],
+    [40, 40],
+    [71, 48],
+  ] as const) {
+    const scores = CLASSES.map((_, k) => scoreAt(k, x, y));
+    const sum = scores.reduce((a, b) => a + b, 0);
+    scores.forEach((score, k) => {
+      expect(probabilities![(k * HEIGHT + y) * WIDTH + x]).toBeCloseTo(score / sum, 4);
+    });
+  }
+});
+
+test("several scales: the sum of each one's scores, brought to the picture's size", async () => {
+  const image = squares(WIDTH, HEIGHT);
+  const scales = [1, 0.5];
+  const each = await Promise.all(
+    scales.map(async (scale) => {
+      await using segmenter = await load({ method: { name: "one", fit: { kind: "own" }, scales: [scale] } });
+      return (await segmenter.segment(image, { probabilities: true })).probabilities!;
+    }),
+  );
+  // At the picture's own size probabilities are those of the network itself.
+  await using plain = await load();
+  const { probabilities } = await plain.segment(image, { probabilities: true });
+  probabilities!.forEach((value, i) => {
+    expect(each[0]![i]).toBeCloseTo(value, 4);
+  });
+  const logits = await logitsOf(resizeImage(image, [36, 25]));
+  const half = (k: number, x: number, y: number): number => {
+    // scores at 36×25, then bilinear with corners on corners to 72×49
+    const [fx, fy] = [(x * 35) / (WIDTH - 1), (y * 24) / (HEIGHT - 1)];
+    const [x0, y0] = [Math.min(Math.floor(fx), 34), Math.min(Math.floor(fy), 23)];
+    const at = (i: number, j: number) => Math.exp(enlarged(logits, k, x0 + i, y0 + j, [36, 25]));
+    const [px, py] = [fx - x0, fy - y0];
+    return (1 - py) * ((1 - px) * at(0, 0) + px * at(1, 0)) + py * ((1 - px) * at(0, 1) + px * at(1, 1));
+  };
+  await using both = await load({ method: { name: "two", fit: { kind: "own" }, scales } });
+  const own = await scoresOf(image);
+  const found = await both.segment(image, { probabilities: true });
+  for (let at = 0; at < WIDTH * HEIGHT; at += 31) {
+    const [x, y] = [at % WIDTH, Math.floor(at / WIDTH)];
+    const scores = CLASSES.map((_, k) => own(k, x, y) + half(k, x, y));
+    const sum = scores.reduce((a, b) => a + b, 0);
+    scores.forEach((score, k) => {
+      // Pixels are resized as floats by the method and as bytes here.
+      expect(Math.abs(found.probabilities![k * WIDTH * HEIGHT + at]! - score / sum)).toBeLessThan(0.01);
+    });
+  }
+});
+
+test("probabilities in tiles are those of each tile, and the classes the most probable ones", async () => {
+  const image = squares(600, 300);
+  await using segmenter = await load({ tile: [384, 512] });
+  const { data } = await segmenter.segment(image);
+  const { data: same, probabilities } = await segmenter.segment(image, { probabilities: true });
+  expect(same).toEqual(data);
+  for (const at of [0, 299 * 600 + 599, 150 * 600 + 300]) {
+    const shares = CLASSES.map((_, k) => probabilities![k * 600 * 300 + at]!);
+    expect(shares.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
+    expect(shares.indexOf(Math.max(...shares))).toBe(data[at]);
   }
 });
 
 describe("refuses", () => {
   test("a network for another task, tiles without a middle", async () => {
     await expect(Segmenter.load(randomPoseModel())).rejects.toThrow(/is a pose network/);
+    const method = { name: "any", fit: { kind: "own" }, scales: [1] };
+    await expect(load({ method, tile: [512, 512] })).rejects.toMatchObject({ code: "usage" });
+    await expect(load({ method: { ...method, scales: [] } })).rejects.toMatchObject({ code: "usage" });
     await expect(load({ tile: [256, 512] })).rejects.toMatchObject({ code: "usage" });
   });
 
   test("work after its end, and work that is cancelled", async () => {
     const segmenter = await load();
     const signal = AbortSignal.abort();
-    await expect(segmenter.segment(picture(64, 64), { signal })).rejects.toMatchObject({ code: "aborted" });
+    await expect(segmenter.segment(squares(64, 64), { signal })).rejects.toMatchObject({ code: "aborted" });
     await segmenter[Symbol.asyncDispose]();
-    await expect(segmenter.segment(picture(64, 64))).rejects.toMatchObject({ code: "usage" });
+    await expect(segmenter.segment(squares(64, 64))).rejects.toMatchObject({ code: "usage" });
   });
 });
