@@ -22,6 +22,11 @@ export {
   examineDatasets,
 } from "./doctor/examine.ts";
 export { reportText } from "./doctor/report.ts";
+export {
+  type ExamineSegmentationOptions,
+  examineSegmentationSets,
+  type SegmentationExamination,
+} from "./doctor/segmentation/examine-segmentation.ts";
 export type { Finding } from "./doctor/types.ts";
 export { ERROR_CODES, type ErrorCode, HRNetError } from "./errors.ts";
 export {

@@ -66,12 +66,22 @@ const MAX_LIST_BYTES = 64_000_000;
 /** Names shown in errors. */
 const SHOWN = 5;
 
+/** Pictures and label maps by what their names have in common. */
+export interface PairedFiles {
+  /** In the order of their names, or of the set's list. */
+  readonly pairs: readonly LabelledPicture[];
+  /** Names of pictures that have no label map; of the list's, where there is one. */
+  readonly withoutLabels: readonly string[];
+  /** Names of label maps that have no picture. */
+  readonly withoutPictures: readonly string[];
+}
+
 /**
- * The labelled pictures of a set, in the order of their names, or of its list.
+ * Pairs the files of a set's folders.
  * @throws HRNetError `file-not-found` for folders or lists that are not there and sets without pictures; `invalid-data` when
- * pictures have no labels, names are there twice, or the list names what is not there
+ * names are there twice, or the list names what is not there
  */
-export async function findLabelledPictures(folders: PairFolders): Promise<LabelledPicture[]> {
+export async function pairFiles(folders: PairFolders): Promise<PairedFiles> {
   const images = await namesIn(folders.images, folders.imageSuffix, PICTURES);
   const labels = await namesIn(folders.labels, folders.labelSuffix, LABELS);
   if (images.size === 0) {
@@ -80,16 +90,30 @@ export async function findLabelledPictures(folders: PairFolders): Promise<Labell
     throw new HRNetError("file-not-found", `There are no ${wanted} in ${folders.images} or below.`);
   }
   const names = folders.list === undefined ? [...images.keys()].sort() : await listed(folders.list, images);
-  const without = names.filter((name) => !labels.has(name));
-  if (without.length > 0) {
+  return {
+    pairs: names
+      .filter((name) => labels.has(name))
+      .map((name) => ({ name, imagePath: images.get(name)!, labelPath: labels.get(name)! })),
+    withoutLabels: names.filter((name) => !labels.has(name)),
+    withoutPictures: [...labels.keys()].filter((name) => !images.has(name)),
+  };
+}
+
+/**
+ * The labelled pictures of a set, in the order of their names, or of its list.
+ * @throws HRNetError as {@link pairFiles}; `invalid-data` when pictures have no labels
+ */
+export async function findLabelledPictures(folders: PairFolders): Promise<readonly LabelledPicture[]> {
+  const { pairs, withoutLabels } = await pairFiles(folders);
+  if (withoutLabels.length > 0) {
     throw new HRNetError(
       "invalid-data",
-      `${without.length} of ${names.length} pictures in ${folders.images} have no label map in ${folders.labels}: ` +
-        `${shown(without)}. Labels are PNG files with the pictures' names${folders.labelSuffix ? ` and the ending ${folders.labelSuffix}` : ""}; ` +
+      `${withoutLabels.length} of ${pairs.length + withoutLabels.length} pictures in ${folders.images} have no label map in ${folders.labels}: ` +
+        `${shown(withoutLabels)}. Labels are PNG files with the pictures' names${folders.labelSuffix ? ` and the ending ${folders.labelSuffix}` : ""}; ` +
         "leave pictures out with a list.",
     );
   }
-  return names.map((name) => ({ name, imagePath: images.get(name)!, labelPath: labels.get(name)! }));
+  return pairs;
 }
 
 const shown = (names: readonly string[]): string =>

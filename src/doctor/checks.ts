@@ -7,7 +7,8 @@ import { PICTURE_CHECKS } from "./checks/pictures.ts";
 import { SIDE_CHECKS } from "./checks/sides.ts";
 import { SKELETON_CHECKS } from "./checks/skeleton.ts";
 import { STRUCTURE_CHECKS } from "./checks/structure.ts";
-import type { Check, CheckUnit, DoctorDataset, DoctorFormat, Examined, Finding, Severity } from "./types.ts";
+import { runTable } from "./run-table.ts";
+import type { Check, CheckUnit, DoctorDataset, DoctorFormat, Examined, Finding } from "./types.ts";
 
 /** Every check, in the order of the report within a severity. */
 export const CHECKS: readonly Check[] = [
@@ -21,8 +22,6 @@ export const CHECKS: readonly Check[] = [
 ];
 
 const DEFAULT_FORMATS: readonly DoctorFormat[] = ["coco", "mpii"];
-const ORDER: readonly Severity[] = ["error", "warning", "note"];
-
 /** A dataset-wide finding that explains findings on single entries, which are then left out. */
 const EXPLAINS: Readonly<Record<string, readonly string[]>> = {
   "keypoints-length": ["no-persons"],
@@ -43,19 +42,13 @@ const EXPLAINS: Readonly<Record<string, readonly string[]>> = {
 
 /** What all checks find, errors first. @param examples kept of each finding */
 export function runChecks(examined: Examined, examples: number): Finding[] {
-  const findings = CHECKS.flatMap((check): Finding[] => {
-    const { find, formats = DEFAULT_FORMATS, ...rest } = check;
-    if (!formats.includes(examined.dataset.format)) return [];
-    const hits = [...find(examined)];
-    if (hits.length === 0) return [];
-    hits.sort((a, b) => (b.strength ?? 0) - (a.strength ?? 0)); // stable: in the file's order where equal
-    const total = totalOf(examined.dataset, check.unit);
-    return [{ ...rest, count: hits.length, total, examples: hits.slice(0, examples) }];
+  const { dataset } = examined;
+  const checks = CHECKS.filter(({ formats = DEFAULT_FORMATS }) => formats.includes(dataset.format));
+  return runTable(checks, examined, {
+    total: (unit) => totalOf(dataset, unit),
+    explains: EXPLAINS,
+    examples,
   });
-  const explained = new Set(findings.flatMap(({ id }) => EXPLAINS[id] ?? []));
-  return ORDER.flatMap((severity) =>
-    findings.filter((finding) => finding.severity === severity && !explained.has(finding.id)),
-  );
 }
 
 function totalOf({ annotations, images, categories }: DoctorDataset, unit: CheckUnit): number {

@@ -6,8 +6,9 @@ import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { encodeImage } from "../image/encode.ts";
 import { runChecks } from "./checks.ts";
-import { drawSheet, findingCells, type SheetCell, sampleCells } from "./contact-sheet.ts";
+import { drawSheet, findingCells, type SheetCell } from "./contact-sheet.ts";
 import { keypointExtent, median, personBox, trainable } from "./describe.ts";
+import { drawPersonCell, sampleCells } from "./person-cells.ts";
 import { findImageFolder, inspectPictures } from "./picture-files.ts";
 import { readForDoctor } from "./read-dataset.ts";
 import type { DoctorDataset, Examined, Finding, PictureFacts } from "./types.ts";
@@ -177,7 +178,10 @@ async function writeSheets(
   for (const [name, cells] of sheets) {
     if (cells.length === 0) continue;
     const path = `${prefix}-${name}.jpg`;
-    await writeFileAtomic(path, await encodeImage(await drawSheet(cells, examined), "jpeg"));
+    await writeFileAtomic(
+      path,
+      await encodeImage(await drawSheet(cells, (cell) => drawPersonCell(cell, examined)), "jpeg"),
+    );
     written.push(path);
   }
   return written;

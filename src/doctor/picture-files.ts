@@ -9,7 +9,7 @@ import { HRNetError, messageOf } from "../errors.ts";
 import { DEFAULT_MAX_BYTES, decodeImage } from "../image/decode.ts";
 import { leadsOutside } from "./checks/structure.ts";
 import { byteText } from "./describe.ts";
-import type { DoctorDataset, DoctorImage, PictureFacts } from "./types.ts";
+import type { DoctorDataset, PictureFacts } from "./types.ts";
 
 /** Options of {@link inspectPictures}. */
 export interface InspectOptions {
@@ -76,7 +76,7 @@ export async function inspectPictures(
     while (next < waiting.length) {
       if (signal?.aborted) throw new HRNetError("aborted", "The examination was cancelled.");
       const image = waiting[next++]!;
-      facts.set(image.index, await inspect(image, folder, quick, listings));
+      facts.set(image.index, await inspectPicture(join(folder, image.fileName!), quick, listings));
       onProgress?.(++done, waiting.length);
     }
   };
@@ -85,13 +85,16 @@ export async function inspectPictures(
   return facts;
 }
 
-async function inspect(
-  { fileName }: DoctorImage,
-  folder: string,
+/**
+ * Looks at one picture.
+ * @param quick the header alone
+ * @param listings what is known of folders, to be shared between pictures
+ */
+export async function inspectPicture(
+  path: string,
   quick: boolean,
-  listings: Listings,
+  listings: Listings = new Map(),
 ): Promise<PictureFacts> {
-  const path = join(folder, fileName!);
   const info = await stat(path).catch(() => undefined);
   if (info === undefined || !info.isFile())
     return { path, state: "missing", reason: await missingReason(path, listings) };

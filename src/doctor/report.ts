@@ -1,22 +1,28 @@
 // The doctor's report: text for the terminal, plain data for programs.
 
 import type { Examination } from "./examine.ts";
+import type { SegmentationExamination } from "./segmentation/examine-segmentation.ts";
 import type { Finding, Severity } from "./types.ts";
+
+/** What was found in a data set of either kind. */
+export type AnyExamination = Examination | SegmentationExamination;
 
 /** Width of the text in characters. */
 const WIDTH = 110;
 const INDENT = "    ";
+/** Classes in the summary. */
+const MOST_SHARES = 20;
 
 const HEADINGS: Readonly<Record<Severity, string>> = { error: "ERROR", warning: "WARNING", note: "note" };
 
 /** How many findings of a severity. */
-export function countSeverity(examinations: readonly Examination[], severity: Severity): number {
+export function countSeverity(examinations: readonly AnyExamination[], severity: Severity): number {
   return examinations.flatMap(({ findings }) => findings).filter((finding) => finding.severity === severity)
     .length;
 }
 
 /** One annotation file's report. @param examples shown of each finding */
-export function reportText(examination: Examination, examples: number): string {
+export function reportText(examination: AnyExamination, examples: number): string {
   const { source, findings, sheets } = examination;
   const blocks = findings.map((finding) => findingText(finding, examples));
   return [
@@ -27,7 +33,7 @@ export function reportText(examination: Examination, examples: number): string {
 }
 
 /** The last line, over all files. */
-export function verdict(examinations: readonly Examination[]): string {
+export function verdict(examinations: readonly AnyExamination[]): string {
   const count = (severity: Severity, word: string): string => {
     const n = countSeverity(examinations, severity);
     return `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -37,7 +43,9 @@ export function verdict(examinations: readonly Examination[]): string {
   return `${counts} ${countSeverity(examinations, "warning") > 0 ? "Good to train after a look at the warnings." : "Good to train."}`;
 }
 
-function summary({ format, skeleton, imageFolder, counts }: Examination): string[] {
+function summary(examination: AnyExamination): string[] {
+  if (examination.format === "segmentation") return segmentationSummary(examination);
+  const { format, skeleton, imageFolder, counts } = examination;
   if (format === "other") return [];
   const { images, annotations, persons, labelledKeypoints, possibleKeypoints, medianSide, picturesRead } =
     counts;
@@ -51,6 +59,20 @@ function summary({ format, skeleton, imageFolder, counts }: Examination): string
     imageFolder === undefined
       ? "Pictures were not looked at."
       : `${n(picturesRead)} pictures looked at in ${imageFolder}`,
+  ];
+}
+
+function segmentationSummary({ layout, classes, counts }: SegmentationExamination): string[] {
+  const { images, pairs, ignored, shares } = counts;
+  const percent = (share: number): string => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+  const byShare = Object.entries(shares).sort((a, b) => b[1] - a[1]);
+  const shown = byShare.slice(0, MOST_SHARES).map(([name, share]) => `${name} ${percent(share)}`);
+  const more = byShare.length > MOST_SHARES ? `, and ${byShare.length - MOST_SHARES} more` : "";
+  return [
+    `Pictures and label maps (${layout === "folder" ? "folders" : layout}), ` +
+      `${classes === undefined ? "unknown classes" : `${byShare.length} classes of ${classes}`}: ${images} pictures, ${pairs} with labels, ` +
+      `${percent(ignored)} of the pixels ignored`,
+    ...(shown.length > 0 ? wrap(`${shown.join(", ")}${more}`, "", "") : []),
   ];
 }
 
@@ -87,7 +109,7 @@ function wrap(text: string, first: string, rest: string): string[] {
 }
 
 /** An examination as plain data: findings with their examples' ids and files instead of whole entries. */
-export function reportData(examination: Examination) {
+export function reportData(examination: AnyExamination) {
   return {
     ...examination,
     findings: examination.findings.map(({ examples, ...finding }) => ({

@@ -113,8 +113,8 @@ export interface Hit {
 /** What a check counts. */
 export type CheckUnit = "annotations" | "images" | "categories" | "dataset";
 
-/** One row of the table of checks. */
-export interface Check {
+/** One row of a table of checks on a kind of data set. */
+export interface Check<Subject = Examined> {
   /** Stable, for scripts: `area-tiny`. */
   readonly id: string;
   readonly severity: Severity;
@@ -127,7 +127,7 @@ export interface Check {
   readonly why: string;
   readonly fix: string;
   /** Pure, linear in the size of the set. */
-  readonly find: (examined: Examined) => Iterable<Hit>;
+  readonly find: (subject: Subject) => Iterable<Hit>;
 }
 
 /** A check that found something. */

@@ -10,6 +10,8 @@ export interface LabelMap {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array | Uint16Array;
+  /** The colours that an indexed PNG shows its numbers in. */
+  readonly palette?: readonly Color[];
 }
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
@@ -48,9 +50,14 @@ export function decodeLabelMap(bytes: Uint8Array, source: string, maxPixels = DE
     );
   }
   try {
-    const { data, depth } = decode(bytes);
+    const { data, depth, palette } = decode(bytes);
     if (data instanceof Uint16Array) return { width, height, data };
-    return { width, height, data: depth < 8 ? unpacked(data, width, height, depth) : Uint8Array.from(data) };
+    return {
+      width,
+      height,
+      data: depth < 8 ? unpacked(data, width, height, depth) : Uint8Array.from(data),
+      ...(palette && { palette: palette.map(([red, green, blue]) => [red!, green!, blue!] as const) }),
+    };
   } catch (error) {
     throw new HRNetError("invalid-image", `${source} is a damaged PNG: ${messageOf(error)}.`, {
       cause: error,

@@ -170,7 +170,7 @@ describe("refuses", () => {
     ["options of poses", ["--oks-nms", "0.9"], /--oks-nms has no meaning/],
     ["one folder of two", ["--labels", data], /belong together/],
     ["windows without a method that has them", ["--window", "64x64"], /has no windows/],
-    ["a split that is not there", ["--split", "test"], /no split test .* there are val/],
+    ["a split that is not there", ["--split", "test"], /no split test .*there are val/],
   ])("%s", async (_, args, message) => {
     await expect(evaluate(data, ...args)).rejects.toThrow(message);
   });
