@@ -151,6 +151,7 @@ export {
   type DownloadProgress,
   downloadCheckpoint,
 } from "./weights/download.ts";
-export { PUBLISHED, type PublishedCheckpoint } from "./weights/published.ts";
+export { PUBLISHED } from "./weights/published.ts";
+export type { PublishedCheckpoint } from "./weights/published-checkpoint.ts";
 export { readCheckpoint } from "./weights/read-checkpoint.ts";
 export { findPublished, listPublished } from "./weights/registry.ts";

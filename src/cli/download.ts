@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { downloadCheckpoint } from "../weights/download.ts";
-import type { PublishedCheckpoint } from "../weights/published.ts";
+import type { PublishedCheckpoint } from "../weights/published-checkpoint.ts";
 import { findPublished, listPublished } from "../weights/registry.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { downloadProgress } from "./load-options.ts";
@@ -15,15 +15,15 @@ interface Options {
 }
 
 function scoreText(entry: PublishedCheckpoint): string {
-  if (entry.task !== "pose") return "–";
-  const { metric, value, dataset, boxes } = entry.score;
-  return `${metric} ${value} (${dataset}; boxes: ${boxes})`;
+  if (entry.task === "backbone") return "–";
+  const { metric, value, dataset } = entry.score;
+  return `${metric} ${value} (${dataset}${entry.task === "pose" ? `; boxes: ${entry.score.boxes}` : ""})`;
 }
 
 function listText(entries: readonly PublishedCheckpoint[]): string {
   const rows = entries.map((entry) => [
     entry.name,
-    entry.task === "pose" ? entry.input.join("×") : "–",
+    entry.task === "backbone" ? "–" : entry.input.join("×"),
     entry.task === "pose" ? entry.codec : "–",
     scoreText(entry),
     entry.licence,

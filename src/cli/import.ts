@@ -1,6 +1,6 @@
 // hrnet import: a published checkpoint to a .safetensors of ours, with an account of every weight.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { ImportReport } from "../model-file/import-checkpoint.ts";
 import { loadModel, saveModel } from "../model-file/load-model.ts";
 import { addLoadOptions, type CheckpointOptions, loadOptions } from "./load-options.ts";
@@ -8,6 +8,7 @@ import { addLoadOptions, type CheckpointOptions, loadOptions } from "./load-opti
 interface Options extends CheckpointOptions {
   readonly out?: string;
   readonly json?: boolean;
+  readonly normalization?: "ordinary" | "inplace-abn";
 }
 
 /** So many names are listed for each reason; `--json` has all. */
@@ -24,7 +25,7 @@ function ignoredLines(ignored: ImportReport["ignored"]): string[] {
 }
 
 function reportText(report: ImportReport): string {
-  const { architecture, codeBase, loaded, ignored, initialized, zeroed } = report;
+  const { architecture, codeBase, loaded, ignored, initialized, zeroed, converted } = report;
   return [
     `architecture ${architecture}, weights of ${codeBase}`,
     `loaded ${loaded}, ignored ${ignored.length}, missing 0`,
@@ -34,6 +35,11 @@ function reportText(report: ImportReport): string {
       : []),
     ...(zeroed.length > 0
       ? [`biases the file does without, set to 0 (${zeroed.length}): ${zeroed.join(", ")}`]
+      : []),
+    ...(converted.length > 0
+      ? [
+          `normalisations of InPlace-ABN (${converted.length}): their scales became |scale| + 10⁻⁵; if they are ordinary ones, say --normalization ordinary`,
+        ]
       : []),
   ].join("\n");
 }
@@ -46,6 +52,12 @@ export function command(): Command {
     )
     .argument("<checkpoint>", "file, or name (`hrnet download` lists them)")
     .option("--out <file>", "write the model as .safetensors")
+    .addOption(
+      new Option(
+        "--normalization <kind>",
+        "what a segmentation checkpoint has (default: inplace-abn where batch counters are missing)",
+      ).choices(["ordinary", "inplace-abn"]),
+    )
     .option("--json", "the report as JSON on stdout");
   return addLoadOptions(verb)
     .addHelpText(
@@ -57,7 +69,10 @@ Examples:
   hrnet import w32.pth --keypoints 5 --skeleton hand.json --out hand.safetensors    a new head to train`,
     )
     .action(async (source: string, options: Options) => {
-      const { model, report } = await loadModel(source, await loadOptions(source, options));
+      const { model, report } = await loadModel(source, {
+        ...(await loadOptions(source, options)),
+        normalization: options.normalization,
+      });
       if (options.out !== undefined) await saveModel(options.out, model);
       const { name, task, input } = model.description;
       const written = options.out ?? null;

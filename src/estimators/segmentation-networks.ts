@@ -12,11 +12,11 @@ import { argMax } from "../graph/ops/scatter.ts";
 import { gather, slice } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
-import { buildNetwork, type NetworkConfig } from "../models/network.ts";
+import { buildNetwork, inputMultiple, type NetworkConfig } from "../models/network.ts";
 import { openSession } from "../runtime/node.ts";
 import type { ModelSession, SessionOptions } from "../runtime/session.ts";
 import { flipPermutationOf } from "../segmentation/class-table.ts";
-import type { Planes } from "../tensor/resize-planes.ts";
+import { type Planes, planesOf } from "../tensor/resize-planes.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 
 /** How networks run. */
@@ -55,16 +55,25 @@ export class SegmentationNetworks implements AsyncDisposable {
   }
 
   /**
-   * Runs normalised planes (3×H×W) through the network of their size. Their buffer is given away.
+   * Runs normalised planes (3×H×W) through the network of their size. Their buffer is given away. Where the network needs multiples
+   * of a stride, they are filled up to the right and below with 0, the mean colour, and what was added is cut off again.
    * @throws HRNetError as `openSession`; `aborted`
    */
-  async run(input: Planes, output: SegmentationOutput, signal?: AbortSignal): Promise<Tensor> {
-    const session = await this.#sessionFor(input.height, input.width, output);
+  async run(
+    input: Planes,
+    output: SegmentationOutput,
+    signal?: AbortSignal,
+  ): Promise<Int32Array | Float32Array> {
+    const multiple = inputMultiple(this.#model.description.network);
+    const fitting = (side: number): number => multiple * Math.ceil(side / multiple);
+    const framed = framedPlanes(input, fitting(input.height), fitting(input.width));
+    const session = await this.#sessionFor(framed.height, framed.width, output);
     const outputs = await session.run(
-      { input: this.#options.flipTest ? withMirrorImage(input) : asTensor(input) },
+      { input: this.#options.flipTest ? withMirrorImage(framed) : asTensor(framed) },
       { transfer: true, ...(signal && { signal }) },
     );
-    return outputs[output]!;
+    const { data } = outputs[output]!;
+    return cropped(data as Int32Array | Float32Array, framed, input);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,6 +107,37 @@ export class SegmentationNetworks implements AsyncDisposable {
     opened.catch(() => this.#sessions.delete(key));
     return opened;
   }
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Planes in the upper left corner of larger ones of 0; the same ones where they have the size. */
+function framedPlanes(planes: Planes, height: number, width: number): Planes {
+  if (planes.height === height && planes.width === width) return planes;
+  const framed = planesOf(planes.channels, height, width);
+  for (let row = 0; row < planes.channels * planes.height; row++) {
+    const to = Math.floor(row / planes.height) * height + (row % planes.height);
+    framed.data.set(planes.data.subarray(row * planes.width, (row + 1) * planes.width), to * width);
+  }
+  return framed;
+}
+
+/** The upper left corner of maps of one size, one after another. */
+function cropped<T extends Int32Array | Float32Array>(data: T, from: Size, to: Size): T {
+  if (from.height === to.height && from.width === to.width) return data;
+  const maps = data.length / (from.height * from.width);
+  let length = 0;
+  // In place: what is read lies behind what is written.
+  for (let map = 0; map < maps; map++) {
+    for (let row = 0; row < to.height; row++, length += to.width) {
+      const at = (map * from.height + row) * from.width;
+      data.copyWithin(length, at, at + to.width);
+    }
+  }
+  return data.subarray(0, length) as T;
 }
 
 const asTensor = ({ channels, height, width, data }: Planes): Tensor =>

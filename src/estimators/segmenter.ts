@@ -189,7 +189,7 @@ export class Segmenter implements AsyncDisposable {
       alignCorners: alignsCorners(this.description.network),
       network: async (input) => {
         this.#refuseDisposed();
-        const { data } = await this.#networks.run(input, "scores", signal);
+        const data = await this.#networks.run(input, "scores", signal);
         return { ...input, channels: classes, data: data as Float32Array };
       },
     });
@@ -207,17 +207,16 @@ export class Segmenter implements AsyncDisposable {
       const region = { x: tile.x.start, y: tile.y.start, width: tile.x.length, height: tile.y.length };
       const input = normalizedPlanes(image, this.#normalization, region);
       if (!shares) {
-        const { data } = await this.#networks.run(input, "labels", signal);
-        keep(data as Int32Array, tile, into, width);
+        keep(await this.#networks.run(input, "labels", signal), tile, into, width);
         continue;
       }
-      const { data } = await this.#networks.run(input, "probabilities", signal);
+      const data = (await this.#networks.run(input, "probabilities", signal)) as Float32Array;
       const channels = this.classes.classes.length;
       const labels = new Int32Array(region.width * region.height);
-      largest({ ...input, channels, data: data as Float32Array }, labels);
+      largest({ ...input, channels, data }, labels);
       keep(labels, tile, into, width);
       for (let c = 0; c < channels; c++) {
-        const part = (data as Float32Array).subarray(c * labels.length, (c + 1) * labels.length);
+        const part = data.subarray(c * labels.length, (c + 1) * labels.length);
         keep(part, tile, shares.subarray(c * width * height, (c + 1) * width * height), width);
       }
     }

@@ -14,6 +14,7 @@ import type { ClassTable } from "../segmentation/class-table.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { toFloat32 } from "../tensor/float16.ts";
 import { formatShape, type Tensor, tensor } from "../tensor/tensor.ts";
+import { fromInPlaceAbn, isInPlaceAbn } from "../weights/inplace-abn.ts";
 import { type MappedWeights, mapKeys } from "../weights/key-maps.ts";
 import { describeWeights } from "./describe-weights.ts";
 import type { ModelDescription, Provenance } from "./description.ts";
@@ -45,6 +46,8 @@ export interface ImportReport {
   readonly initialized: readonly string[];
   /** Biases before a batch normalisation that the file's code base does without; they are 0. */
   readonly zeroed: readonly string[];
+  /** Scales of normalisations that were trained as InPlace-ABN and became |scale| + 10⁻⁵. */
+  readonly converted: readonly string[];
 }
 
 /** What may be said about a checkpoint that its names do not tell. */
@@ -65,6 +68,11 @@ export interface ImportOptions {
   readonly classes?: ClassTable | undefined;
   /** A codec, or what to change in the one that the file or its name tells. */
   readonly codec?: CodecChange | undefined;
+  /**
+   * Whether the file's normalisations are ordinary ones or InPlace-ABN's. By default segmentation files of the official names without
+   * batch counters are taken for the latter.
+   */
+  readonly normalization?: "ordinary" | "inplace-abn" | undefined;
   readonly provenance?: Partial<Provenance> | undefined;
 }
 
@@ -79,6 +87,7 @@ const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
 
 /** What a network with that head is for. */
 function taskOf(config: NetworkConfig): Task {
+  if (config.family === "lite-hrnet") return config.head.type === "segmentation" ? "segmentation" : "pose";
   return config.family === "hrnet" ? (TASK_OF_HEAD[config.head.type] ?? "pose") : "pose";
 }
 
@@ -103,7 +112,8 @@ interface Choice {
 
 /** The network the options ask for, or the one the weights are of. */
 function chooseNetwork(mapped: MappedWeights, source: string, options: ImportOptions): Choice {
-  const { arch, config, outputs } = options;
+  const { arch, outputs } = options;
+  const config = mapped.config || options.config ? { ...mapped.config, ...options.config } : undefined;
   const asked = arch === undefined ? undefined : parseNetworkConfig(findVariant(arch).config);
   const whole = config && "family" in config ? parseNetworkConfig(config) : undefined;
   const recognised = inferNetworkConfig(shapesOf(mapped.weights));
@@ -131,17 +141,16 @@ function chooseNetwork(mapped: MappedWeights, source: string, options: ImportOpt
 
 /** Whether two networks have the same kind of head. */
 function sameHead(a: NetworkConfig, b: NetworkConfig): boolean {
-  return (
-    a.family === b.family && (a.family !== "hrnet" || b.family !== "hrnet" || a.head.type === b.head.type)
-  );
+  const kind = ({ head }: NetworkConfig): string | undefined => ("type" in head ? head.type : undefined);
+  return a.family === b.family && kind(a) === kind(b);
 }
 
 /** Layers whose size is the number of outputs. */
 const OUTPUT_LAYER =
-  /^(final_layers?|keypoint_head\.final_layer|last_layer\.3|aux_head\.3|cls_head|classifier)\./;
+  /^(final_layers?|keypoint_head\.final_layer|decode_head\.conv_seg|last_layer\.3|aux_head\.3|cls_head|classifier)\./;
 /** Everything that stands on a backbone. */
 const HEAD =
-  /^(keypoint_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck)\./;
+  /^(keypoint_head|decode_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck)\./;
 
 /** The parameters that a new head initialises: its last layer, or all of it on a backbone without one of its kind. */
 function freshPart(config: NetworkConfig, kind: Choice["freshHead"]): (name: string) => boolean {
@@ -177,7 +186,7 @@ function fill(
   input: readonly [number, number],
   source: string,
   freshHead: Choice["freshHead"],
-): { weights: Map<string, Tensor>; report: Omit<ImportReport, "architecture"> } {
+): { weights: Map<string, Tensor>; report: Omit<ImportReport, "architecture" | "converted"> } {
   const network = buildNetwork(config, input);
   const weights = new Map<string, Tensor>();
   const missing: string[] = [];
@@ -249,14 +258,15 @@ export function importStateDict(
   source: string,
   options: ImportOptions = {},
 ): { model: Model; report: ImportReport } {
-  const mapped = mapKeys(state);
-  if (!mapped) {
+  const named = mapKeys(state);
+  if (!named) {
     throw new HRNetError(
       "weights-mismatch",
       `${source} ${describeWeights(state.keys())}: ${state.size} weights, none named as in a network of this family. ` +
         "Supported are the checkpoints that docs/weights.md lists.",
     );
   }
+  const { mapped, converted } = ordinaryNormalization(named, options.normalization);
   const { config, codec: codecName, freshHead } = chooseNetwork(mapped, source, options);
   const variant = variantOf(config);
   const input = options.input ?? inputInName(source) ?? variant?.input ?? [256, 192];
@@ -287,5 +297,22 @@ export function importStateDict(
       ...(score !== undefined && report.initialized.length === 0 && { score }), // it was another head's
     },
   };
-  return { model: { description, weights }, report: { architecture: description.name, ...report } };
+  return {
+    model: { description, weights },
+    report: { architecture: description.name, ...report, converted },
+  };
+}
+
+/** The weights for ordinary batch normalisations, and the scales that were changed for that. */
+function ordinaryNormalization(
+  mapped: MappedWeights,
+  given: ImportOptions["normalization"],
+): { mapped: MappedWeights; converted: readonly string[] } {
+  const inPlace =
+    given === undefined
+      ? mapped.codeBase === "HRNet-Semantic-Segmentation" && isInPlaceAbn(new Set(mapped.weights.keys()))
+      : given === "inplace-abn";
+  if (!inPlace) return { mapped, converted: [] };
+  const { weights, converted } = fromInPlaceAbn(mapped.weights);
+  return { mapped: { ...mapped, weights }, converted };
 }

@@ -4,10 +4,11 @@ import { access } from "node:fs/promises";
 import { HRNetError } from "../errors.ts";
 import { outputChannels } from "../models/find-variant.ts";
 import { createHeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
+import { classTableByName } from "../segmentation/class-tables.ts";
 import { skeletonByName } from "../skeleton/skeletons.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type DownloadOptions, downloadCheckpoint } from "../weights/download.ts";
-import type { PublishedCheckpoint } from "../weights/published.ts";
+import type { PublishedCheckpoint } from "../weights/published-checkpoint.ts";
 import { readCheckpoint } from "../weights/read-checkpoint.ts";
 import { findPublished } from "../weights/registry.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
@@ -47,7 +48,12 @@ async function exists(path: string): Promise<boolean> {
 /** What the registry knows of a checkpoint, as import options. */
 function publishedOptions(entry: PublishedCheckpoint, sha256: string): ImportOptions {
   const provenance = { source: entry.name, url: entry.url, sha256, licence: entry.licence };
-  if (entry.task !== "pose") return { provenance };
+  if (entry.task === "backbone") return { provenance };
+  if (entry.task === "segmentation") {
+    const { input, score, classes } = entry;
+    const text = `${score.metric} ${score.value} on ${score.dataset}, single scale`;
+    return { input, classes: classTableByName(classes), provenance: { ...provenance, score: text } };
+  }
   const { score, input, codec } = entry;
   const text = `${score.metric} ${score.value} on ${score.dataset}, boxes: ${score.boxes}${score.flipTest ? ", flip test" : ""}`;
   return {

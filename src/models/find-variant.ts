@@ -28,9 +28,16 @@ export function outputChannels(config: NetworkConfig): number | undefined {
   return "channels" in config.head ? config.head.channels : undefined;
 }
 
-/** The variant that a configuration is, whatever its number of outputs; `undefined` for networks without a name. */
+/**
+ * The variant that a configuration is, whatever its number of outputs and whether corners are aligned (code bases differ in that);
+ * `undefined` for networks without a name.
+ */
 export function variantOf(config: NetworkConfig): Variant | undefined {
-  const bare = ({ head, ...rest }: NetworkConfig): object => ({ ...rest, head: { ...head, channels: 1 } });
+  const bare = ({ head, ...rest }: NetworkConfig): object => ({
+    ...rest,
+    ...("upsample" in rest && { upsample: rest.upsample.replace("-align-corners", "") }),
+    head: { ...head, channels: 1 },
+  });
   const wanted = bare(config);
   return VARIANTS.find((row) => isDeepStrictEqual(bare(parseNetworkConfig(row.config)), wanted));
 }

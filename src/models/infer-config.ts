@@ -144,7 +144,8 @@ function inferHRNet(shapes: Shapes): unknown {
 }
 
 function inferLite(shapes: Shapes): unknown {
-  if (!shapes.has("keypoint_head.final_layer.weight")) return undefined; // a backbone
+  const last = ["keypoint_head.final_layer.weight", "decode_head.conv_seg.weight"];
+  if (!last.some((key) => shapes.has(key))) return undefined; // a backbone
   const keys = [...shapes.keys()];
   const root = "backbone.";
   const stem = size(shapes, `${root}stem.conv1.conv.weight`);
@@ -187,7 +188,9 @@ function inferLite(shapes: Shapes): unknown {
           spatial: keys.some((key) => key.includes(".spatial_weighting.")),
         }
       : { type: "shuffle", pointwise },
-    head: { channels: size(shapes, "keypoint_head.final_layer.weight") },
+    head: shapes.has("decode_head.conv_seg.weight")
+      ? { type: "segmentation", channels: size(shapes, "decode_head.conv_seg.weight") }
+      : { type: "heatmap", channels: size(shapes, "keypoint_head.final_layer.weight") },
   };
 }
 

@@ -53,10 +53,14 @@ export const liteHRNetSchema = z.strictObject({
    * published weights need it. `clean`: the plain sums of the paper.
    */
   fuse: z.enum(["released", "clean"]).default("released"),
-  head: z.strictObject({ channels: channelCount }),
+  /** A 1×1 convolution after the iterative head: heatmaps, or class logits at 1/4. */
+  head: z.strictObject({
+    type: z.enum(["heatmap", "segmentation"]).default("heatmap"),
+    channels: channelCount,
+  }),
 });
 
-/** A Lite-HRNet with its heatmap head. */
+/** A Lite-HRNet with its head. */
 export type LiteHRNetConfig = z.infer<typeof liteHRNetSchema>;
 
 /** Two halves of the channels. */
@@ -224,7 +228,13 @@ function iterativeHead(scope: Scope, xs: readonly Value[]): Value {
   }, undefined)!;
 }
 
-/** A Lite-HRNet with its heatmap head on x (N×3×H×W): `heatmaps` N×channels×H/4×W/4. */
+/** The last layer of each kind of head: its output, and the module that has it (the names of mmpose and mmsegmentation). */
+const LAST_LAYERS = {
+  heatmap: { output: "heatmaps", path: ["keypoint_head", "final_layer"] },
+  segmentation: { output: "logits", path: ["decode_head", "conv_seg"] },
+} as const;
+
+/** A Lite-HRNet with its head on x (N×3×H×W): `heatmaps` or `logits`, N×channels×H/4×W/4. */
 export function liteHRNet(scope: Scope, config: LiteHRNetConfig, x: Value): Outputs {
   checkInputSize(sizeOf(x), Math.max(...config.stages.map((stage) => stage.channels.length)));
   const backbone = scope.child("backbone");
@@ -244,6 +254,6 @@ export function liteHRNet(scope: Scope, config: LiteHRNetConfig, x: Value): Outp
     }
   });
   const features = iterativeHead(backbone.child("head_layer"), branches);
-  const final = scope.child("keypoint_head", "final_layer");
-  return { heatmaps: conv2d(final, features, { out: config.head.channels, bias: true }) };
+  const { output, path } = LAST_LAYERS[config.head.type];
+  return { [output]: conv2d(scope.child(...path), features, { out: config.head.channels, bias: true }) };
 }

@@ -8,6 +8,7 @@ import { type ParameterMap, Scope } from "../nn/scope.ts";
 import { mobilePose, mobilePoseSchema, simpleBaseline, simpleBaselineSchema } from "./deconv-pose.ts";
 import { hrnetSchema } from "./hrnet-config.ts";
 import { hrnet, type Outputs } from "./hrnet-heads.ts";
+import { lowestStride } from "./input-size.ts";
 import { liteHRNet, liteHRNetSchema } from "./lite-hrnet.ts";
 
 const networkSchema = z.discriminatedUnion("family", [
@@ -57,6 +58,13 @@ export function applyNetwork(scope: Scope, config: NetworkConfig, x: Value): Out
     default:
       return mobilePose(scope, config, x);
   }
+}
+
+/** What height and width of the input must be multiples of; 1 for networks that take any size. */
+export function inputMultiple(config: NetworkConfig): number {
+  const branched =
+    config.family === "lite-hrnet" || (config.family === "hrnet" && config.upsample === "nearest");
+  return branched ? lowestStride(Math.max(1, ...config.stages.map(({ channels }) => channels.length))) : 1;
 }
 
 /** Builds a network for [height, width] pixels; the batch stays symbolic (`N`) unless a number is given. */

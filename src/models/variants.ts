@@ -145,17 +145,20 @@ const SEGMENTATION: readonly Variant[] = SIZES.flatMap(([size, base]): Variant[]
   ];
 });
 
-const OCR: Variant = {
-  name: "hrnetv2-w48-ocr",
-  task: "segmentation",
-  input: [1024, 2048],
-  config: {
-    ...body(48),
-    upsample: "bilinear-align-corners",
-    head: { type: "ocr", channels: CITYSCAPES_CLASSES },
-  },
-  paper: paper(70.3, 1206.3, "HRNet-Semantic-Segmentation, branch HRNet-OCR"),
-};
+/** OCR on W48 is the official code's; the others are mmsegmentation's, on the same head. */
+const OCR: readonly Variant[] = SIZES.filter(([size]) => ["w18", "w48", "w18-small-v2"].includes(size)).map(
+  ([size, base]) => ({
+    name: `hrnetv2-${size}-ocr`,
+    task: "segmentation",
+    input: [1024, 2048],
+    config: {
+      ...base,
+      upsample: "bilinear-align-corners",
+      head: { type: "ocr", channels: CITYSCAPES_CLASSES },
+    },
+    paper: size === "w48" ? paper(70.3, 1206.3, "HRNet-Semantic-Segmentation, branch HRNet-OCR") : null,
+  }),
+);
 
 const CLASSIFICATION_PAPER: Readonly<Record<string, PaperFigures>> = {
   w18: paper(21.3, 3.99),
@@ -289,6 +292,24 @@ const LITE_VARIANTS: readonly Variant[] = LITE_ROWS.map(([name, config, figures,
   ...(note !== undefined && { note }),
 }));
 
+/** The paper's networks on Cityscapes, whose code was not released and whose head it does not describe. */
+const LITE_SEGMENTATION: readonly Variant[] = (
+  [
+    ["lite-hrnet-18", M18],
+    ["lite-hrnet-30", M30],
+  ] as const
+).map(([name, modules]) => ({
+  name: `${name}-seg`,
+  task: "segmentation",
+  input: [512, 1024],
+  config: {
+    ...lite(40, modules, { type: "weighting" }),
+    head: { type: "segmentation", channels: CITYSCAPES_CLASSES },
+  },
+  paper: null,
+  note: "a 1×1 convolution on the pose network's features; the paper does not describe its head",
+}));
+
 const HEATMAPS = { type: "heatmap", channels: COCO_KEYPOINTS } as const;
 
 /** `count` modules of `branches` parallel streams at one width in three stages of 1, 4, 3 modules. */
@@ -343,11 +364,12 @@ const ABLATIONS: readonly Variant[] = (
 export const VARIANTS: readonly Variant[] = [
   ...POSE,
   ...LITE_VARIANTS,
+  ...LITE_SEGMENTATION,
   ...DECONV,
   ...HIGHER,
   ...ABLATIONS,
   ...SEGMENTATION,
-  OCR,
+  ...OCR,
   ...CLASSIFICATION,
   ...DETECTION,
 ];

@@ -13,6 +13,8 @@ export interface KeyMap {
   readonly signature: RegExp;
   /** First match decides; a key that no rule matches keeps its name. */
   readonly rules: readonly Rule[];
+  /** What the network has otherwise than the official code, which names do not tell: fields of its configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** State of training runs that some checkpoints hold beside the weights. */
@@ -22,6 +24,23 @@ const DETECTION_HEADS: Rule = [
   { ignored: "detection head" },
 ];
 
+/** conv, normalisation and their like of mmcv's ConvModule, at `to` where the official code has a Sequential. */
+const convModule = (from: string, conv: string, norm: string): Rule[] => [
+  [new RegExp(`^${from}\\.conv\\.`), `${conv}.`],
+  [new RegExp(`^${from}\\.bn\\.`), `${norm}.`],
+];
+
+/** A projection of OCR's context block: one or two ConvModules. */
+function projection(theirs: string, ours: string, count: 1 | 2): Rule[] {
+  const from = `decode_head\\.1\\.object_context_block\\.${theirs}`;
+  const to = `ocr_distri_head.object_context_block.${ours}`;
+  if (count === 1) return convModule(from, `${to}.0`, `${to}.1.0`);
+  return [
+    ...convModule(`${from}\\.0`, `${to}.0`, `${to}.1.0`),
+    ...convModule(`${from}\\.1`, `${to}.2`, `${to}.3.0`),
+  ];
+}
+
 /** Code bases in the order they are tried; docs/weights.md has the table with sources. */
 export const KEY_MAPS: readonly KeyMap[] = [
   { codeBase: "mmpose 0.x / Lite-HRNet", signature: /^keypoint_head\./, rules: [] },
@@ -29,6 +48,38 @@ export const KEY_MAPS: readonly KeyMap[] = [
     codeBase: "mmpose 1.x",
     signature: /^head\.(final_layer|deconv_layers)\./,
     rules: [[/^head\./, "keypoint_head."]],
+  },
+  {
+    codeBase: "mmsegmentation OCR",
+    signature: /^decode_head\.1\.object_context_block\./,
+    rules: [
+      [/^backbone\./, ""],
+      ...convModule("decode_head\\.0\\.convs\\.0", "aux_head.0", "aux_head.1"),
+      [/^decode_head\.0\.conv_seg\./, "aux_head.3."],
+      ...convModule("decode_head\\.1\\.bottleneck", "conv3x3_ocr.0", "conv3x3_ocr.1"),
+      ...projection("query_project", "f_pixel", 2),
+      ...projection("key_project", "f_object", 2),
+      ...projection("value_project", "f_down", 1),
+      ...projection("out_project", "f_up", 1),
+      ...convModule(
+        "decode_head\\.1\\.object_context_block\\.bottleneck",
+        "ocr_distri_head.conv_bn_dropout.0",
+        "ocr_distri_head.conv_bn_dropout.1.0",
+      ),
+      [/^decode_head\.1\.conv_seg\./, "cls_head."],
+    ],
+    config: { upsample: "bilinear" },
+  },
+  {
+    codeBase: "mmsegmentation FCN",
+    signature: /^decode_head\.convs\.0\.conv\./,
+    rules: [
+      [/^backbone\./, ""],
+      ...convModule("decode_head\\.convs\\.0", "last_layer.0", "last_layer.1"),
+      [/^decode_head\.conv_seg\./, "last_layer.3."],
+      [/^auxiliary_head\./, { ignored: "auxiliary head" }],
+    ],
+    config: { upsample: "bilinear" },
   },
   {
     codeBase: "mmdetection 2.x/3.x",
@@ -75,6 +126,8 @@ export interface MappedWeights {
   /** The name each canonical name had in the file. */
   readonly origin: ReadonlyMap<string, string>;
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
+  /** Fields of the network's configuration that the code base has otherwise than the official one. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** Names without the wrappers around them. Keys that belong to a loss beside the model do not count. */
@@ -134,5 +187,6 @@ export function mapKeys(state: ReadonlyMap<string, Tensor>): MappedWeights | und
     weights.set(canonical, tensor);
     origin.set(canonical, name);
   }
-  return { codeBase: keyMap.codeBase, weights, origin, ignored };
+  const { codeBase, config } = keyMap;
+  return { codeBase, weights, origin, ignored, ...(config && { config }) };
 }

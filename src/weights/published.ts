@@ -1,54 +1,17 @@
-// The published pose checkpoints and pretrained backbones whose file name carries a digest, as one data table.
+// The published pose checkpoints and pretrained backbones whose file name carries a digest, as one data table; and all published
+// checkpoints together.
 
-/** Which training code wrote a file, and so which key map reads it. */
-export type CodeBase = "mmpose-1.x" | "mmpose-0.x" | "hrnet-imagenet" | "torchvision";
-
-/** The codec a published pose network was trained with: targets, decoding and flip rule together. */
-export type PublishedCodec = "quarter-offset" | "dark" | "udp" | "udp-combined";
-
-/** The figure its authors state for a file, with the protocol it was measured by. */
-export interface PublishedScore {
-  /** AP: COCO average precision; PCKh: mean PCKh@0.5; mAP: PoseTrack's mean AP. */
-  readonly metric: "AP" | "PCKh" | "mAP";
-  /** 0…1. */
-  readonly value: number;
-  readonly dataset: string;
-  /** Where the person boxes came from. */
-  readonly boxes: string;
-  readonly flipTest: boolean;
-}
-
-/** What every published file has. */
-interface PublishedFile {
-  /** Unique; what `--model` takes. */
-  readonly name: string;
-  /** Name of the network in the table of variants. */
-  readonly architecture: string;
-  readonly url: string;
-  /** First 8 hex digits of the file's SHA-256, lower case. They also stand in its file name. */
-  readonly sha256Prefix: string;
-  readonly licence: "Apache-2.0" | "MIT" | "BSD-3-Clause";
-  readonly codeBase: CodeBase;
-  readonly notes?: string;
-}
-
-/** A whole pose network. */
-export interface PublishedPose extends PublishedFile {
-  readonly task: "pose";
-  /** Height, width in pixels. */
-  readonly input: readonly [height: number, width: number];
-  readonly codec: PublishedCodec;
-  readonly skeleton: "coco-17" | "mpii-16" | "posetrack18-17";
-  readonly score: PublishedScore;
-}
-
-/** ImageNet weights to start a training from; the classifier in the file is not used. */
-export interface PublishedBackbone extends PublishedFile {
-  readonly task: "backbone";
-}
-
-/** One row of {@link PUBLISHED}. */
-export type PublishedCheckpoint = PublishedPose | PublishedBackbone;
+import {
+  type CodeBase,
+  digestInName,
+  type PublishedBackbone,
+  type PublishedCheckpoint,
+  type PublishedCodec,
+  type PublishedFile,
+  type PublishedPose,
+  type PublishedScore,
+} from "./published-checkpoint.ts";
+import { PUBLISHED_SEGMENTATION } from "./published-segmentation.ts";
 
 interface Collection {
   readonly codeBase: CodeBase;
@@ -379,6 +342,7 @@ export const PUBLISHED: readonly PublishedCheckpoint[] = Object.freeze([
   ...MMPOSE_0_COCO_REPLACED_ROWS.map((row) => pose(MMPOSE_0_COCO_REPLACED, row)),
   ...MMPOSE_0_MPII_ROWS.map((row) => pose(MMPOSE_0_MPII, row)),
   ...MMPOSE_0_POSETRACK18_ROWS.map((row) => pose(MMPOSE_0_POSETRACK18, row)),
+  ...PUBLISHED_SEGMENTATION,
   ...BACKBONES,
 ]);
 
@@ -411,11 +375,4 @@ function backbone(
 ): PublishedBackbone {
   const name = `${architecture}-imagenet-backbone`;
   return { name, architecture, task: "backbone", url, sha256Prefix: digestInName(url), licence, codeBase };
-}
-
-/** `…-<8 hex digits>[_<date>].pth`: the naming rule of torch.hub and of OpenMMLab's publishing tool. */
-function digestInName(url: string): string {
-  const digits = /-([0-9a-f]{8})(?:_\d{8})?\.pth$/.exec(url)?.[1];
-  if (digits === undefined) throw new Error(`no digest in ${url}`);
-  return digits;
 }

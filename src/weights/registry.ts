@@ -1,7 +1,8 @@
 // Finding a published checkpoint by name.
 
 import { HRNetError, nearestNames } from "../errors.ts";
-import { type CodeBase, PUBLISHED, type PublishedCheckpoint } from "./published.ts";
+import { PUBLISHED } from "./published.ts";
+import type { CodeBase, PublishedCheckpoint } from "./published-checkpoint.ts";
 
 /** What {@link listPublished} keeps; a field left out keeps everything. */
 export interface PublishedFilter {

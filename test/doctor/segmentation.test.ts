@@ -135,7 +135,11 @@ const CASES: readonly Case[] = [
     count: 1,
     says: "has the colour of",
   },
-  { finds: ["label-empty", "label-ignored"], spoil: (path) => writeLabels(label(path, 1), () => 255), count: 1 },
+  {
+    finds: ["label-empty", "label-ignored"],
+    spoil: (path) => writeLabels(label(path, 1), () => 255),
+    count: 1,
+  },
   {
     finds: ["classes-unknown"],
     spoil: (path) => unlinkSync(join(path, "classes.json")),

@@ -6,12 +6,14 @@ import { type RgbImage, rgbImage } from "../../src/image/rgb-image.ts";
 import { IMAGENET_NORMALIZATION, normalizationTable } from "../../src/image/warp.ts";
 import type { Model } from "../../src/model-file/import-checkpoint.ts";
 import { toOnnx } from "../../src/model-file/onnx-model.ts";
+import { parseNetworkConfig } from "../../src/models/network.ts";
 import { openSession } from "../../src/runtime/node.ts";
 import type { InferenceMethod } from "../../src/segmentation/inference-method.ts";
 import { tilesOf } from "../../src/segmentation/tiles.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { randomSegmentationModel, squares } from "../helpers/segmentation-model.ts";
+import { randomWeights } from "../helpers/tiny-models.ts";
 
 const CLASSES = ["background", "left-arm", "right-arm", "hat", "shoe"];
 const [WIDTH, HEIGHT] = [72, 49];
@@ -137,6 +139,37 @@ test("a large picture comes in tiles, each as it is by itself", async () => {
       const kept = data.subarray(row * 700 + x.keepStart, row * 700 + x.keepEnd);
       const from = (row - y.start) * x.length + x.keepStart - x.start;
       expect(kept).toEqual(alone.data.subarray(from, from + kept.length));
+    }
+  }
+});
+
+test("a network that needs multiples of a stride: filled up with the mean colour, and cut again", async () => {
+  const network = parseNetworkConfig({
+    family: "lite-hrnet",
+    stages: [{ modules: 1, channels: [8, 16] }],
+    block: { type: "weighting", reduce: 4 },
+    head: { type: "segmentation", channels: CLASSES.length },
+  });
+  const lite = { description: { ...model.description, network }, weights: randomWeights(network, 6) };
+  const image = squares(WIDTH, HEIGHT);
+  const framed = rgbImage(72, 56); // stride 8
+  for (let i = 0; i < framed.data.length; i++) {
+    const [x, y, c] = [Math.floor(i / 3) % 72, Math.floor(i / 3 / 72), i % 3];
+    const mean = Math.round(255 * IMAGENET_NORMALIZATION.mean[c]!);
+    framed.data[i] = x < WIDTH && y < HEIGHT ? image.data[3 * (y * WIDTH + x) + c]! : mean;
+  }
+  for (const flipTest of [false, true]) {
+    await using segmenter = await Segmenter.load(lite, { device: "cpu", threads: 1, flipTest });
+    const found = await segmenter.segment(image, { probabilities: true });
+    const whole = await segmenter.segment(framed, { probabilities: true });
+    expect(new Set(found.data).size).toBeGreaterThan(1);
+    for (let at = 0; at < WIDTH * HEIGHT; at += 13) {
+      const [x, y] = [at % WIDTH, Math.floor(at / WIDTH)];
+      for (const k of CLASSES.keys()) {
+        const expected = whole.probabilities![(k * 56 + y) * 72 + x]!;
+        // The mean colour is no whole number of 255ths.
+        expect(Math.abs(found.probabilities![k * WIDTH * HEIGHT + at]! - expected)).toBeLessThan(0.01);
+      }
     }
   }
 });

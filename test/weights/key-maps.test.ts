@@ -4,6 +4,7 @@ import { inferNetworkConfig } from "../../src/models/infer-config.ts";
 import type { NetworkConfig } from "../../src/models/network.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { type MappedWeights, mapKeys } from "../../src/weights/key-maps.ts";
+import { DROPPED_BIASES, mmsegmentationName } from "../helpers/mmsegmentation-names.ts";
 import { readKeyList } from "../helpers/procedural.ts";
 import { fixture } from "../helpers/shared.ts";
 
@@ -62,6 +63,16 @@ const mmdet = (list: Shapes): Shapes =>
       .replace(/^neck\.fpn_conv\.(\d+)\./, "neck.fpn_conv.$1.conv."),
   );
 
+/** mmsegmentation's names of a segmentation network; its convolutions before a normalisation have no bias. */
+const mmseg = (list: Shapes): Shapes =>
+  new Map(
+    [...list]
+      .filter(([name]) => !DROPPED_BIASES.some(([bias]) => bias === name))
+      .map(([name, shape]) => [mmsegmentationName(name), shape]),
+  );
+const withoutDropped = (list: Shapes): Shapes =>
+  new Map([...list].filter(([name]) => !DROPPED_BIASES.some(([bias]) => bias === name)));
+
 /** [what, official list, the same under other names, code base] */
 const CASES: readonly (readonly [string, Shapes, Shapes, string])[] = [
   ["official pose", POSE, POSE, "HRNet pose"],
@@ -78,6 +89,14 @@ const CASES: readonly (readonly [string, Shapes, Shapes, string])[] = [
   ["segmentation, torch 1.1", SEG, prefixed(SEG, "model."), "HRNet-Semantic-Segmentation"],
   ["segmentation, torch 0.4", SEG, prefixed(SEG, "module.model."), "HRNet-Semantic-Segmentation"],
   ["OCR", OCR, prefixed(OCR, "model."), "HRNet-Semantic-Segmentation"],
+  ["mmsegmentation FCN", withoutDropped(SEG), mmseg(SEG), "mmsegmentation FCN"],
+  ["mmsegmentation OCR", withoutDropped(OCR), mmseg(OCR), "mmsegmentation OCR"],
+  [
+    "mmsegmentation OCR, DataParallel",
+    withoutDropped(OCR),
+    prefixed(mmseg(OCR), "module."),
+    "mmsegmentation OCR",
+  ],
   ["classification", CLS, prefixed(CLS, "module."), "HRNet-Image-Classification / timm"],
   ["timm", listOf("timm_hrnet_w18"), listOf("timm_hrnet_w18"), "HRNet-Image-Classification / timm"],
   [

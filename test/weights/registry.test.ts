@@ -1,7 +1,9 @@
 // The table of published checkpoints: every row's invariants, and finding one by name.
 import { expect, test } from "vitest";
 import { HRNetError } from "../../src/errors.ts";
+import { findVariant } from "../../src/models/find-variant.ts";
 import { VARIANTS } from "../../src/models/variants.ts";
+import { classTableByName } from "../../src/segmentation/class-tables.ts";
 import { SKELETONS } from "../../src/skeleton/skeletons.ts";
 import { PUBLISHED } from "../../src/weights/published.ts";
 import { findPublished, listPublished } from "../../src/weights/registry.ts";
@@ -25,6 +27,20 @@ test.each(PUBLISHED)("$name is a sound row", (entry) => {
   const [height, width] = entry.input;
   expect(entry.url).toContain(`${height}x${width}`);
   expect(entry.name).toContain(`${height}x${width}`);
+  if (entry.task === "segmentation") {
+    const classes = classTableByName(entry.classes);
+    const data = entry.classes.replace("-mmseg", "");
+    expect(entry.name).toContain(data);
+    expect(entry.url).toContain(data.replaceAll("-", "_"));
+    expect(findVariant(entry.architecture).task).toBe("segmentation");
+    expect(entry.architecture.endsWith("-ocr")).toBe(entry.url.includes("/ocrnet_"));
+    const width = /w(\d+)(-small)?/.exec(entry.architecture)!;
+    expect(entry.url).toContain(`_hr${width[1]}${width[2] ? "s" : ""}_`);
+    expect(classes.classes.length).toBeGreaterThan(18);
+    expect(entry.score.value).toBeGreaterThan(0.3);
+    expect(entry.score.value).toBeLessThan(1);
+    return;
+  }
   expect([...SKELETONS.keys()]).toContain(entry.skeleton);
   expect(entry.score.value).toBeGreaterThan(0.5);
   expect(entry.score.value).toBeLessThan(1);
