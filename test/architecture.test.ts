@@ -51,7 +51,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   report: ["files", "image", "pose", "skeleton"],
   recipe: ["files", "image", "models", "pose", "segmentation", "skeleton"],
   train: ["tensor", "graph", "models", "runtime", "weights"],
-  doctor: ["data", "files", "image", "pose", "random", "skeleton"],
+  doctor: ["data", "files", "image", "pose", "random", "segmentation", "skeleton"],
   estimators: [
     "tensor",
     "data",

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { photometricSchema } from "../image/photometric.ts";
+import { INFERENCE_METHODS, type InferenceMethodName } from "../segmentation/inference-method.ts";
 import { segmentationAugmentationSchema } from "../segmentation/training-samples.ts";
 
 const path = z.string().min(1).max(4096);
@@ -121,6 +122,12 @@ export const SEGMENTATION_KEYS = {
     .prefault({})
     .describe("Random changes to the crops' colours, sharpness and what covers them; the papers use none."),
   loss: lossSchema,
+  inference: z
+    .enum(Object.keys(INFERENCE_METHODS) as [InferenceMethodName, ...InferenceMethodName[]])
+    .default("whole")
+    .describe(
+      "How validation pictures go through the network: at their own size, or as the code for a published set brings them there, at one scale. `hrnet eval` has scales and windows.",
+    ),
 } as const;
 
 /** What papers measure segmentation by. */

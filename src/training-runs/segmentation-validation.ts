@@ -14,6 +14,7 @@ import { sideBySide } from "../report/draw-sample.ts";
 import type { GalleryItem, ReportTable } from "../report/run-report.ts";
 import { type ClassTable, labelLookup } from "../segmentation/class-table.ts";
 import { drawSegmentation } from "../segmentation/draw-segmentation.ts";
+import { INFERENCE_METHODS } from "../segmentation/inference-method.ts";
 import { setFolders } from "./segmentation-sets.ts";
 import type { Validation, ValidationOptions } from "./training-task.ts";
 
@@ -49,7 +50,8 @@ export async function validateSegmentation(
   { signal, onProgress, ...device }: ValidationOptions,
 ): Promise<Validation> {
   const { flipTest, limit } = recipe.validate;
-  await using segmenter = await Segmenter.load(model, { ...device, flipTest });
+  const method = recipe.inference === "whole" ? undefined : INFERENCE_METHODS[recipe.inference];
+  await using segmenter = await Segmenter.load(model, { ...device, flipTest, ...(method && { method }) });
   const { classes } = segmenter;
   const order = shuffle(
     pictures.slice(0, limit ?? undefined).map((_, index) => index),

@@ -322,11 +322,22 @@ const MMPOSE_0_POSETRACK18_ROWS: readonly Row[] = [
 ];
 
 const HRNET_PRETRAINED = "https://download.openmmlab.com/mmpose/pretrain_models/";
+/** HRNet-Image-Classification's weights, which it hosts on a drive without digests itself. */
+const THIRD_PARTY = "https://download.openmmlab.com/pretrain/third_party/";
 const TORCHVISION = "https://download.pytorch.org/models/";
 
 const BACKBONES: readonly PublishedBackbone[] = [
   backbone("hrnet-w32", "hrnet-imagenet", "MIT", `${HRNET_PRETRAINED}hrnet_w32-36af842e.pth`),
   backbone("hrnet-w48", "hrnet-imagenet", "MIT", `${HRNET_PRETRAINED}hrnet_w48-8ef0771d.pth`),
+  ...(
+    [
+      ["hrnetv2-w18-small-v2", "hrnetv2_w18_small-b5a04e21"],
+      ["hrnetv2-w18", "hrnetv2_w18-00eb2006"],
+      ["hrnetv2-w32", "hrnetv2_w32-dc9eeb4f"],
+      ["hrnetv2-w40", "hrnetv2_w40-ed0b031c"],
+      ["hrnetv2-w48", "hrnetv2_w48-d2186c55"],
+    ] as const
+  ).map(([network, file]) => backbone(network, "hrnet-imagenet", "MIT", `${THIRD_PARTY}${file}.pth`)),
   backbone("simple-baseline-50", "torchvision", "BSD-3-Clause", `${TORCHVISION}resnet50-19c8e357.pth`),
   backbone("simple-baseline-101", "torchvision", "BSD-3-Clause", `${TORCHVISION}resnet101-5d3b4d8f.pth`),
   backbone("simple-baseline-152", "torchvision", "BSD-3-Clause", `${TORCHVISION}resnet152-b121ed2d.pth`),

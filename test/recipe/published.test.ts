@@ -1,4 +1,4 @@
-// The recipes that come with the package against the figures and settings that papers and original code print.
+// The pose recipes that come with the package against the figures and settings that papers and original code print.
 import { basename } from "node:path";
 import { expect, test } from "vitest";
 import { buildNetwork } from "../../src/models/network.ts";
@@ -82,7 +82,7 @@ function batchOf(name: string): number {
 }
 
 const recipes = await Promise.all((await listRecipes()).map((name) => readRecipe(name)));
-const names = recipes.filter(({ paper }) => paper !== null).map(({ name }) => name);
+const names = recipes.filter(({ paper, task }) => paper !== null && task === "pose").map(({ name }) => name);
 const expected = Object.entries(FIGURES).flatMap(([network, figures]) =>
   figures.flatMap((figure, i) => (figure === null ? [] : [[`${network}-${PLACES[i]}`, figure] as const])),
 );
