@@ -11,7 +11,7 @@ import type { Tensor } from "../src/tensor/tensor.ts";
 import { proceduralInput, proceduralWeight } from "../test/helpers/procedural.ts";
 import { type Competitor, timed } from "./measure.ts";
 
-/** Input size of every network measured, height × width. */
+/** Input size of networks measured, height × width, unless a row says otherwise. */
 export const SIZE = [256, 192] as const;
 
 /** A network with weights, as an ONNX file and as tensors. */
@@ -21,10 +21,13 @@ export interface BenchNetwork {
   readonly model: Uint8Array;
 }
 
+/** A height and a width. */
+type Size = readonly [number, number];
+
 /** Builds a network by its variant's name. */
-export function benchNetwork(name: string): BenchNetwork {
+export function benchNetwork(name: string, size: Size = SIZE): BenchNetwork {
   const variant = VARIANTS.find((candidate) => candidate.name === name)!;
-  const network = buildNetwork(parseNetworkConfig(variant.config), SIZE);
+  const network = buildNetwork(parseNetworkConfig(variant.config), size);
   const weights = new Map(
     [...network.parameters].map(([key, { value }]) => [key, proceduralWeight(key, value.shape as number[])]),
   );
@@ -36,8 +39,8 @@ export function benchNetwork(name: string): BenchNetwork {
 }
 
 /** An input of `batch` pictures. */
-export function benchInput(batch: number): Tensor {
-  return proceduralInput("input", [batch, 3, ...SIZE]);
+export function benchInput(batch: number, size: Size = SIZE): Tensor {
+  return proceduralInput("input", [batch, 3, ...size]);
 }
 
 /** An ONNX Runtime session as a competitor. */

@@ -7,6 +7,7 @@ import { commandRows } from "./command.ts";
 import { forwardRows } from "./forward.ts";
 import type { Group, Row } from "./measure.ts";
 import { SIZE } from "./networks.ts";
+import { segmentationRows } from "./segmentation.ts";
 import { torchRows } from "./torch-peer.ts";
 import { trainingRows } from "./training.ts";
 
@@ -24,6 +25,9 @@ if (![threads, rounds].every((count) => Number.isInteger(count) && count >= 1)) 
   throw new Error("--threads and --rounds must be whole numbers from 1 on.");
 }
 
+/** A forward pass takes seconds, too. */
+const segmentationRounds = Math.max(3, Math.ceil(rounds / 3));
+
 /** A step takes seconds: fewer turns do. */
 const trainingRounds = Math.max(3, Math.ceil(rounds / 2));
 
@@ -32,6 +36,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   torch: () => torchRows(threads, rounds),
   forward: () => forwardRows(threads === 1 ? [1] : [threads, 1], rounds),
   training: () => trainingRows(threads, trainingRounds),
+  segmentation: () => segmentationRows(threads, segmentationRounds),
   command: () => commandRows(threads, rounds),
 };
 const unknown = options.only.find((name) => !Object.hasOwn(GROUPS, name));

@@ -11,7 +11,8 @@ import { findPython, NO_TORCH, Peer, torchVersion, writeWeights } from "./peer.t
 /** Largest difference allowed between the outputs, relative to the largest output. */
 const TOLERANCE = 1e-4;
 
-function checkEqual(name: string, ours: Float32Array, theirs: Float32Array): void {
+/** @throws Error when outputs are not the same */
+export function checkEqual(name: string, ours: Float32Array, theirs: Float32Array): void {
   const size = theirs.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   const difference = theirs.reduce((largest, value, i) => Math.max(largest, Math.abs(value - ours[i]!)), 0);
   if (ours.length !== theirs.length || !(difference <= TOLERANCE * size)) {
@@ -26,7 +27,7 @@ async function compareNetwork(peer: Peer, name: string, threads: number, rounds:
     const input = benchInput(1);
     writeWeights(folder, network.weights, { input: input.shape });
     writeFileSync(join(folder, "input.bin"), new Uint8Array((input.data as Float32Array).buffer));
-    await peer.ask({ do: "load", network: name, folder, threads });
+    await peer.ask({ do: "load", network: name, folder, threads, export: true });
     const ours = await openCompetitor("ours", network.model, benchInput(1), threads);
     const exported = await openCompetitor(
       "torch.onnx",

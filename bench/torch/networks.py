@@ -1,4 +1,4 @@
-"""HRNet-W32 and Lite-HRNet-18 in PyTorch, with the published state-dict names: the peers of the benchmark."""
+"""HRNet-W32, HRNetV2 for segmentation and Lite-HRNet-18 in PyTorch, with the published state-dict names: the peers of the benchmark."""
 
 import json
 from pathlib import Path
@@ -40,6 +40,8 @@ class Residual(nn.Module):
 class Exchange(nn.Module):
     """One exchange module: four basic blocks a branch, then every row the sum of all branches."""
 
+    mode = "nearest"
+
     def __init__(self, widths, rows):
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*[Residual(c, c) for _ in range(4)]) for c in widths)
@@ -47,12 +49,12 @@ class Exchange(nn.Module):
             nn.ModuleList(self.term(widths, i, j) for j in range(len(widths))) for i in range(rows)
         )
 
-    @staticmethod
-    def term(widths, i, j):
+    @classmethod
+    def term(cls, widths, i, j):
         if i == j:
             return None
         if j > i:
-            return nn.Sequential(*conv_bn(widths[j], widths[i]), nn.Upsample(scale_factor=2 ** (j - i), mode="nearest"))
+            return nn.Sequential(*conv_bn(widths[j], widths[i]), nn.Upsample(scale_factor=2 ** (j - i), mode=cls.mode))
         steps = []
         for k in range(i - j):
             last = k == i - j - 1
@@ -69,10 +71,16 @@ class Exchange(nn.Module):
         return rows
 
 
-class HRNet(nn.Module):
-    """HRNet for pose: 17 heatmaps at a quarter of the size."""
+class BilinearExchange(Exchange):
+    """As segmentation has it."""
 
-    def __init__(self, width=32):
+    mode = "bilinear"
+
+
+class Body(nn.Module):
+    """Stem and four stages of parallel branches."""
+
+    def __init__(self, width, exchange, all_rows):
         super().__init__()
         self.conv1, self.bn1 = conv_bn(3, 64, 3, 2)
         self.conv2, self.bn2 = conv_bn(64, 64, 3, 2)
@@ -81,10 +89,9 @@ class HRNet(nn.Module):
         before = [256]
         for stage, modules in ((2, 1), (3, 4), (4, 3)):
             setattr(self, f"transition{stage - 1}", self.transition(before, widths[:stage]))
-            rows = [1 if stage == 4 and m == modules - 1 else stage for m in range(modules)]
-            setattr(self, f"stage{stage}", nn.Sequential(*[Exchange(widths[:stage], r) for r in rows]))
+            rows = [1 if stage == 4 and m == modules - 1 and not all_rows else stage for m in range(modules)]
+            setattr(self, f"stage{stage}", nn.Sequential(*[exchange(widths[:stage], r) for r in rows]))
             before = widths[:stage]
-        self.final_layer = nn.Conv2d(width, 17, 1)
 
     @staticmethod
     def transition(before, after):
@@ -95,7 +102,7 @@ class HRNet(nn.Module):
 
         return nn.ModuleList(layer(i, out) for i, out in enumerate(after))
 
-    def forward(self, x):
+    def branches(self, x):
         x = F.relu_(self.bn1(self.conv1(x)))
         x = F.relu_(self.bn2(self.conv2(x)))
         xs = [self.layer1(x)]
@@ -103,7 +110,35 @@ class HRNet(nn.Module):
             steps = getattr(self, f"transition{stage - 1}")
             xs = [xs[min(i, len(xs) - 1)] if step is None else step(xs[min(i, len(xs) - 1)]) for i, step in enumerate(steps)]
             xs = getattr(self, f"stage{stage}")(xs)
-        return self.final_layer(xs[0])
+        return xs
+
+
+class HRNet(Body):
+    """HRNet for pose: 17 heatmaps at a quarter of the size."""
+
+    def __init__(self, width=32):
+        super().__init__(width, Exchange, False)
+        self.final_layer = nn.Conv2d(width, 17, 1)
+
+    def forward(self, x):
+        return self.final_layer(self.branches(x)[0])
+
+
+class HRNetV2(Body):
+    """HRNetV2 for segmentation: logits of 19 classes at a quarter of the size."""
+
+    def __init__(self, width):
+        super().__init__(width, BilinearExchange, True)
+        joined = 15 * width
+        self.last_layer = nn.Sequential(
+            nn.Conv2d(joined, joined, 1), nn.BatchNorm2d(joined), nn.ReLU(True), nn.Conv2d(joined, 19, 1)
+        )
+
+    def forward(self, x):
+        xs = self.branches(x)
+        size = xs[0].shape[-2:]
+        resized = [xs[0]] + [F.interpolate(y, size=size, mode="bilinear", align_corners=False) for y in xs[1:]]
+        return self.last_layer(torch.cat(resized, 1))
 
 
 class ConvModule(nn.Module):
@@ -274,7 +309,12 @@ class LiteHRNet(nn.Module):
         return self.keypoint_head["final_layer"](self.backbone(x))
 
 
-NETWORKS = {"hrnet-w32": HRNet, "lite-hrnet-18": LiteHRNet}
+NETWORKS = {
+    "hrnet-w32": HRNet,
+    "lite-hrnet-18": LiteHRNet,
+    "hrnetv2-w18": lambda: HRNetV2(18),
+    "hrnetv2-w48": lambda: HRNetV2(48),
+}
 
 
 def read_state(network, folder):

@@ -1,7 +1,8 @@
 """PyTorch's side of the benchmark, driven over standard input: one JSON command a line, one JSON answer a line.
 
-{"do": "load", "network", "folder", "threads"}  weights.json + weights.bin (float32, by state-dict name), input.bin
-                                                 -> output.bin (heatmaps) and network.onnx (torch.onnx.export)
+{"do": "load", "network", "folder", "threads", "export"}
+                                                 weights.json + weights.bin (float32, by state-dict name), input.bin
+                                                 -> output.bin and, if wanted, network.onnx (torch.onnx.export)
 {"do": "run", "count", "channels_last"}          -> {"ms": [...]}
 """
 
@@ -27,14 +28,15 @@ def load(command):
     network.eval()
     x = torch.from_numpy(np.fromfile(folder / "input.bin", dtype=np.float32).reshape(manifest["input"]))
     network(x).numpy().tofile(folder / "output.bin")
-    torch.onnx.export(
-        network,
-        x,
-        str(folder / "network.onnx"),
-        input_names=["input"],
-        output_names=["heatmaps"],
-        opset_version=13,
-    )
+    if command["export"]:
+        torch.onnx.export(
+            network,
+            x,
+            str(folder / "network.onnx"),
+            input_names=["input"],
+            output_names=["heatmaps"],
+            opset_version=13,
+        )
     last = NETWORKS[command["network"]]().to(memory_format=torch.channels_last).eval()
     last.load_state_dict(network.state_dict())
     return (network, x), (last, x.contiguous(memory_format=torch.channels_last))
