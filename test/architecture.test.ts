@@ -9,7 +9,7 @@ const SRC = resolve(import.meta.dirname, "../src");
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   files: [],
-  metrics: [],
+  metrics: ["masks"],
   skeleton: [],
   random: [],
   threads: [],
@@ -20,6 +20,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   runtime: ["tensor", "graph", "threads"],
   weights: ["tensor", "files"],
   data: ["files", "image", "random", "skeleton", "tensor", "threads"],
+  masks: [],
   synthetic: ["files", "image", "random", "skeleton", "threads"],
   pose: ["files", "image", "random", "skeleton", "metrics"],
   segmentation: ["files", "image", "random"],

@@ -5,6 +5,7 @@ import { type CocoEvaluation, evaluateCoco } from "./coco-eval.ts";
 import type { EvalDetection, EvalGroundTruth } from "./coco-matching.ts";
 import { type AreaRange, type CocoParams, KEYPOINT_PARAMS, KEYPOINT_SUMMARY } from "./coco-params.ts";
 import { summarize } from "./coco-summary.ts";
+import { invalidInput, requireKnownImages } from "./eval-input.ts";
 import { type KeypointFigures, keypointFigures } from "./keypoint-figures.ts";
 import { type OksPose, type OksTruth, oksSimilarity, oksVariances } from "./oks.ts";
 
@@ -76,9 +77,6 @@ export interface KeypointEvaluation {
 type Truth = EvalGroundTruth & OksTruth;
 type Result = EvalDetection & OksPose;
 
-/** Ids named in an error message before it says "…". */
-const NAMED_IDS = 5;
-
 /**
  * Evaluates predicted poses as pycocotools does, for any number of keypoints. An empty list of results gives zeros.
  * @throws HRNetError `invalid-data` for numbers that are not finite, keypoints that do not fit the sigmas, images that
@@ -137,9 +135,9 @@ function toTruth(annotation: KeypointTruth, index: number, K: number): Truth {
   const { imageId, keypoints, area, box, categoryId = 1, crowd = false } = annotation;
   const where = `annotations[${index}] (image ${imageId})`;
   checkKeypoints(keypoints, K, where);
-  if (!Number.isFinite(area)) throw invalid(`${where} has the area ${area}; expected a finite number`);
+  if (!Number.isFinite(area)) throw invalidInput(`${where} has the area ${area}; expected a finite number`);
   if (box.length !== 4 || !Array.from(box).every(Number.isFinite)) {
-    throw invalid(`${where} has the box [${Array.from(box).join(", ")}]; expected four finite numbers`);
+    throw invalidInput(`${where} has the box [${Array.from(box).join(", ")}]; expected four finite numbers`);
   }
   const keypointCount = annotation.keypointCount ?? countLabelled(keypoints);
   return { imageId, categoryId, area, box, keypoints, crowd, ignore: crowd || keypointCount === 0 };
@@ -149,7 +147,8 @@ function toResult(result: KeypointResult, index: number, K: number): Result {
   const { imageId, keypoints, score, categoryId = 1 } = result;
   const where = `results[${index}] (image ${imageId})`;
   checkKeypoints(keypoints, K, where);
-  if (!Number.isFinite(score)) throw invalid(`${where} has the score ${score}; expected a finite number`);
+  if (!Number.isFinite(score))
+    throw invalidInput(`${where} has the score ${score}; expected a finite number`);
   return { imageId, categoryId, keypoints, score, area: extentArea(keypoints) };
 }
 
@@ -173,33 +172,15 @@ function countLabelled(keypoints: ArrayLike<number>): number {
 
 function checkKeypoints(keypoints: ArrayLike<number>, K: number, where: string): void {
   if (keypoints.length !== 3 * K) {
-    throw invalid(
+    throw invalidInput(
       `${where} has ${keypoints.length} keypoint numbers; expected ${3 * K}, x, y and a third for each of the ` +
         `${K} sigmas. Pass the sigmas of the skeleton that the data has`,
     );
   }
   for (let i = 0; i < keypoints.length; i++) {
     if (i % 3 === 2 || Number.isFinite(keypoints[i])) continue; // the third number of a result plays no part
-    throw invalid(
+    throw invalidInput(
       `${where}: keypoint ${Math.floor(i / 3)} has ${i % 3 === 0 ? "x" : "y"} = ${keypoints[i]}; expected a finite number`,
     );
   }
-}
-
-function requireKnownImages(
-  objects: readonly { readonly imageId: number }[],
-  images: ReadonlySet<number>,
-  what: string,
-): void {
-  const unknown = [...new Set(objects.map((object) => object.imageId))].filter((id) => !images.has(id));
-  if (unknown.length === 0) return;
-  const named = unknown.slice(0, NAMED_IDS).join(", ") + (unknown.length > NAMED_IDS ? ", …" : "");
-  throw invalid(
-    `The ${what} name ${unknown.length} image ids that are not in the set: ${named}. ` +
-      "Were they made for another split?",
-  );
-}
-
-function invalid(message: string): HRNetError {
-  return new HRNetError("invalid-data", message.endsWith("?") ? message : `${message}.`);
 }
