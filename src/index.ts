@@ -1,7 +1,16 @@
 // The public API.
 
-export type { CocoImage, CocoKeypointAnnotation, CocoKeypointDataset } from "./data/coco.ts";
+export type { CocoKeypointAnnotation, CocoKeypointDataset } from "./data/coco.ts";
 export { readCocoKeypoints } from "./data/coco.ts";
+export type { CocoImage } from "./data/coco-images.ts";
+export {
+  type CocoCategory,
+  type CocoInstance,
+  type CocoInstanceDataset,
+  type InstanceOutline,
+  outlineMask,
+  readCocoInstances,
+} from "./data/coco-instances.ts";
 export {
   type CocoDetection,
   type CocoKeypointResult,
@@ -15,6 +24,7 @@ export {
   type PairFolders,
   pairFoldersOf,
 } from "./data/segmentation-pairs.ts";
+export { readVocInstances, type VocOptions } from "./data/voc.ts";
 export {
   type Examination,
   type ExaminationCounts,
@@ -62,6 +72,16 @@ export { type EncodedFormat, encodeImage } from "./image/encode.ts";
 export { decodeLabelMap, encodeLabelMap, type LabelMap } from "./image/label-map.ts";
 export type { RgbImage } from "./image/rgb-image.ts";
 export { ConfusionMatrix, type SegmentationFigures } from "./metrics/confusion-matrix.ts";
+export {
+  type CategoryFigures,
+  type DetectionEvalOptions,
+  type DetectionEvaluation,
+  type DetectionResult,
+  type DetectionStats,
+  type DetectionTruth,
+  type DetectionTruthSet,
+  evaluateDetections,
+} from "./metrics/detection-eval.ts";
 export { evaluateKeypoints, type KeypointEvaluation, type KeypointStats } from "./metrics/keypoint-eval.ts";
 export { evaluatePckh, type PckhResult } from "./metrics/pckh.ts";
 export type { ModelDescription, Provenance } from "./model-file/description.ts";

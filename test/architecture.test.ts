@@ -19,7 +19,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   image: ["files", "random"],
   runtime: ["tensor", "graph", "threads"],
   weights: ["tensor", "files"],
-  data: ["files", "image", "random", "skeleton", "tensor", "threads"],
+  data: ["files", "image", "masks", "random", "skeleton", "tensor", "threads"],
   masks: [],
   synthetic: ["files", "image", "random", "skeleton", "threads"],
   pose: ["files", "image", "random", "skeleton", "metrics"],

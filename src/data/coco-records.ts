@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { HRNetError } from "../errors.ts";
-import type { CocoImage, CocoKeypointDataset } from "./coco.ts";
+import type { CocoKeypointDataset } from "./coco.ts";
+import type { CocoImage } from "./coco-images.ts";
 import type { CocoDetection } from "./coco-results.ts";
 
 /** One person to crop. */

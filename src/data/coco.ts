@@ -1,21 +1,11 @@
 // Reads keypoint annotations in COCO's format: COCO itself, CrowdPose, PoseTrack18, LSP, AP-10K, one's own.
 
-import { isAbsolute } from "node:path";
 import { readJsonFile } from "../files/json-file.ts";
 import { parseSkeleton } from "../skeleton/parse-skeleton.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { COCO_17 } from "../skeleton/skeletons.ts";
+import { type CocoImage, parseCocoImages, parseCrowd } from "./coco-images.ts";
 import { FieldReader, type JsonObject } from "./field-reader.ts";
-
-/** One picture of a data set. */
-export interface CocoImage {
-  readonly id: number;
-  /** Path below the folder of images. Never absolute, never with `..`. */
-  readonly fileName: string;
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-}
 
 /** One annotated object with keypoints. */
 export interface CocoKeypointAnnotation {
@@ -72,7 +62,7 @@ export function parseCocoKeypoints(json: unknown, source: string): CocoKeypointD
   const root = fields.object(json, "the file");
   const imageEntries = fields.array(root["images"], '"images"');
   const annotationEntries = fields.array(root["annotations"], '"annotations"');
-  const images = parseImages(imageEntries, fields);
+  const images = parseCocoImages(imageEntries, fields);
   const { skeleton, categoryIds } = parseCategories(root, annotationEntries, fields);
   const wanted = new Set(categoryIds);
   const K = skeleton.keypoints.length;
@@ -108,27 +98,6 @@ export function parseCocoKeypoints(json: unknown, source: string): CocoKeypointD
   return { source, skeleton, categoryIds, images, annotations };
 }
 
-function parseImages(entries: readonly unknown[], fields: FieldReader): Map<number, CocoImage> {
-  const images = new Map<number, CocoImage>();
-  for (let index = 0; index < entries.length; index++) {
-    const entry = fields.object(entries[index], `image ${index}`);
-    const id = fields.integer(entry, "id", `image ${index}`);
-    const where = `the image with id ${id}`;
-    if (images.has(id)) fields.fail(where, "is there twice; ids must be unique");
-    const fileName = fields.text(entry, "file_name", where);
-    if (isAbsolute(fileName) || fileName.split(/[\\/]/).includes("..")) {
-      fields.fail(where, `has the file_name "${fileName}"; expected a path below the folder of images`);
-    }
-    const width = fields.integer(entry, "width", where);
-    const height = fields.integer(entry, "height", where);
-    if (width < 1 || height < 1) {
-      fields.fail(where, `has the size ${width} × ${height}; expected at least 1 × 1 pixels`);
-    }
-    images.set(id, { id, fileName, width, height });
-  }
-  return images;
-}
-
 function parseCategories(
   root: JsonObject,
   annotations: readonly unknown[],
@@ -160,13 +129,6 @@ function idsOf(categories: readonly JsonObject[], fields: FieldReader): number[]
   return categories
     .map((category, index) => fields.integer(category, "id", `category ${index}`))
     .sort((a, b) => a - b);
-}
-
-/** 0 and 1 in COCO, true and false in PoseTrack18, absent in many own files. */
-function parseCrowd(value: unknown, fields: FieldReader, where: string): boolean {
-  if (value == null || value === 0 || value === false) return false;
-  if (value === 1 || value === true) return true;
-  return fields.fail(where, `has the iscrowd ${JSON.stringify(value)}; expected 0 or 1`);
 }
 
 function countLabelled(keypoints: readonly number[]): number {
