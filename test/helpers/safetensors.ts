@@ -12,6 +12,7 @@ const READERS: Record<string, [bytes: number, read: (view: DataView, at: number)
   F64: [8, (view, at) => view.getFloat64(at, true)],
   I64: [8, (view, at) => Number(view.getBigInt64(at, true))],
   U8: [1, (view, at) => view.getUint8(at)],
+  BOOL: [1, (view, at) => view.getUint8(at)],
 };
 
 /** Every tensor of a safetensors file by name. */
