@@ -9,6 +9,7 @@ import "./ops/linear.ts";
 import "./ops/normalization.ts";
 import "./ops/pool.ts";
 import "./ops/resize.ts";
+import "./ops/roi-align.ts";
 import "./ops/scatter.ts";
 import "./ops/shape.ts";
 

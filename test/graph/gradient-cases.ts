@@ -8,6 +8,7 @@ import { Gemm, gemm, MatMul, matMul } from "../../src/graph/ops/linear.ts";
 import * as norm from "../../src/graph/ops/normalization.ts";
 import * as pool from "../../src/graph/ops/pool.ts";
 import { Resize, resizeBilinear, upsampleNearest } from "../../src/graph/ops/resize.ts";
+import { RoiAlign, roiAlign } from "../../src/graph/ops/roi-align.ts";
 import { TopK, topK } from "../../src/graph/ops/scatter.ts";
 import * as shape from "../../src/graph/ops/shape.ts";
 import { constant, type Value } from "../../src/graph/value.ts";
@@ -444,6 +445,20 @@ const MOVES: readonly GradientCase[] = [
     ["axis from the end", [any(2, 3, 4)], (x) => shape.gather(x!, [3, 0], -1)],
     ["one", [any(2, 3, 4)], (x) => shape.gather(x!, [1], 1)],
   ]),
+  ...of(
+    RoiAlign,
+    ([true, false] as const).map((aligned) => [
+      aligned ? "rectangles of two samples, one beyond the border" : "corners on cells",
+      [any(2, 3, 5, 6)],
+      (x) =>
+        roiAlign(
+          x!,
+          fixed([3, 4], (i) => [1.5, 2, 9, 8.5, 4, 3, 11, 9, -6, -4, 3, 20][i]!),
+          ints(0, 1, 0),
+          { output: [2, 3], spatialScale: 0.5, samples: 2, aligned },
+        ),
+    ]),
+  ),
   ...of(TopK, [
     ["of a row", [ordered(3, 6)], (x) => topK(x!, 2, 1).values],
     ["first axis", [ordered(5, 3)], (x) => topK(x!, 3, 0).values],

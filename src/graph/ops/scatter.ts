@@ -1,4 +1,4 @@
-// Operators that pick or place elements by indices known at run time: ScatterElements, TopK, ArgMax.
+// Operators that pick or place elements by indices known at run time: ScatterElements, ScatterND, TopK, ArgMax.
 
 import { tensor } from "../../tensor/tensor.ts";
 import { axisOf, constantInts, defineOperator, emit, emitOne, numberOf, shapeError } from "../operator.ts";
@@ -14,6 +14,22 @@ export const ScatterElements = defineOperator({
     const [data, indices, updates] = inputs as readonly Value[];
     if (indices!.shape.join() !== updates!.shape.join() || data!.dtype !== updates!.dtype)
       throw shapeError("ScatterElements", inputs, "indices and updates must have one shape");
+    return [{ dtype: data!.dtype, shape: data!.shape }];
+  },
+});
+
+/** ONNX ScatterND: data with updates placed (or, with `reduction` "add", added) at index tuples. */
+export const ScatterND = defineOperator({
+  type: "ScatterND",
+  minInputs: 3,
+  attributeKinds: { reduction: "string" },
+  infer(inputs) {
+    const [data, indices, updates] = inputs as readonly Value[];
+    const depth = indices!.shape.at(-1);
+    const rest = typeof depth === "number" ? data!.shape.slice(depth) : [];
+    const wanted = [...indices!.shape.slice(0, -1), ...rest];
+    if (updates!.shape.join() !== wanted.join() || data!.dtype !== updates!.dtype)
+      throw shapeError("ScatterND", inputs, `updates must have the shape ${wanted.join("×")}`);
     return [{ dtype: data!.dtype, shape: data!.shape }];
   },
 });
@@ -62,6 +78,16 @@ export function topK(x: Value, k: number, axis: number, name = ""): { values: Va
   const count = constant(tensor("int64", [1], BigInt64Array.of(BigInt(k))));
   const [values, indices] = emit(TopK, [x, count], { axis, largest: 1, sorted: 1 }, name);
   return { values: values!, indices: indices! };
+}
+
+/**
+ * A table of `rows` rows, each the sum of the updates for it.
+ * @param indices int64 M×1
+ * @param updates M×C
+ */
+export function scatterAddRows(rows: number, indices: Value, updates: Value, name = ""): Value {
+  const zeros = constant(tensor("float32", [rows, updates.shape[1] as number]));
+  return emitOne(ScatterND, [zeros, indices, updates], { reduction: "add" }, name);
 }
 
 /** The index of the first maximum of x along `axis`, which goes. */
