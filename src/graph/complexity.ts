@@ -30,6 +30,23 @@ export function countHRNetSummary(graph: Graph): number {
 }
 
 /**
+ * "FLOPs" by mmcv's counter: convolution MACs + bias, normalisations 2 per element, ReLU 1, nn.Upsample 1 per element of its output.
+ * Functional interpolation, pooling and sums count nothing; a module called several times counts each time. Source:
+ * `mmcv/cnn/utils/flops_counter.py`.
+ */
+export function countMmcv(graph: Graph): number {
+  const rules: Readonly<Record<string, (node: Node) => number>> = {
+    Conv: (node) => node.operator.macs!(node) + (node.inputs[2] ? numel(node.outputs[0]!) : 0),
+    BatchNormalization: (node) => 2 * numel(node.outputs[0]!),
+    // Sums with a module's name are the last step of a group normalisation.
+    Add: (node) => (node.name === "" ? 0 : 2 * numel(node.outputs[0]!)),
+    Relu: (node) => numel(node.outputs[0]!),
+    Resize: (node) => (node.name === "" ? 0 : numel(node.outputs[0]!)),
+  };
+  return graph.nodes.reduce((sum, node) => sum + (rules[node.operator.type]?.(node) ?? 0), 0);
+}
+
+/**
  * "FLOPs" by torchstat, to be divided by 2²⁰: convolution MACs + bias, BN 2 per element, ReLU 1 per element, nn.Upsample
  * H·W, adaptive average pooling C·(H+1)·(W+1) of the output… A module called several times counts once, by its last call.
  * Functional interpolation, additions and products are not modules and count nothing.

@@ -83,6 +83,7 @@ const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
   classification: "classification",
   features: "classification",
   fpn: "detection",
+  fcos: "detection",
 };
 
 /** What a network with that head is for. */
@@ -147,10 +148,10 @@ function sameHead(a: NetworkConfig, b: NetworkConfig): boolean {
 
 /** Layers whose size is the number of outputs. */
 const OUTPUT_LAYER =
-  /^(final_layers?|keypoint_head\.final_layer|decode_head\.conv_seg|last_layer\.3|aux_head\.3|cls_head|classifier)\./;
+  /^(final_layers?|keypoint_head\.final_layer|decode_head\.conv_seg|last_layer\.3|aux_head\.3|cls_head|classifier|bbox_head\.conv_cls)\./;
 /** Everything that stands on a backbone. */
 const HEAD =
-  /^(keypoint_head|decode_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck)\./;
+  /^(keypoint_head|decode_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck|bbox_head)\./;
 
 /** The parameters that a new head initialises: its last layer, or all of it on a backbone without one of its kind. */
 function freshPart(config: NetworkConfig, kind: Choice["freshHead"]): (name: string) => boolean {

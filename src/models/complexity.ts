@@ -1,6 +1,6 @@
 // Parameters and multiply-adds of named networks, exact and by the rules of the papers.
 
-import { countHRNetSummary, countMacs, countTorchstat } from "../graph/complexity.ts";
+import { countHRNetSummary, countMacs, countMmcv, countTorchstat } from "../graph/complexity.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { ParameterMap } from "../nn/scope.ts";
 import { elementCount } from "../tensor/tensor.ts";
@@ -22,6 +22,10 @@ export const CONVENTIONS: Readonly<
   torchstat: {
     description: "torchstat: MACs + bias, BN 2 and ReLU 1 per element, upsampling and pooling, ÷ 2²⁰ ÷ 10³",
     gflops: (graph) => countTorchstat(graph) / 2 ** 20 / 1e3,
+  },
+  mmcv: {
+    description: "mmcv: MACs + bias, normalisations 2 and ReLU 1 per element, upsampling, ÷ 10⁹",
+    gflops: (graph) => countMmcv(graph) / 1e9,
   },
   "binary-macs": { description: "exact MACs ÷ 2³⁰", gflops: (graph) => countMacs(graph) / 2 ** 30 },
 };

@@ -72,6 +72,15 @@ const headSchema = z.discriminatedUnion("type", [
     levels: repeatCount.default(5),
     stride: z.union([z.literal(1), z.literal(2)]).default(1),
   }),
+  z.strictObject({
+    /** FCOS on an HRFPN neck of stride 2: `channels` classes, `convs` convolutions in each of two towers. */
+    type: z.literal("fcos"),
+    channels: channelCount,
+    convs: repeatCount.default(4),
+    neck: z
+      .strictObject({ channels: channelCount.multipleOf(32).default(256), levels: repeatCount.default(5) })
+      .default({ channels: 256, levels: 5 }),
+  }),
 ]);
 
 /** Schema of {@link HRNetConfig}. */

@@ -11,6 +11,7 @@ import type { Value } from "../graph/value.ts";
 import { residualBlock } from "../nn/blocks.ts";
 import { batchNorm2d, channelsOf, conv2d, convTranspose2d, linear, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import { fcosHead } from "./fcos-head.ts";
 import { type HRNetFeatures, hrnetBackbone, resizeLike } from "./hrnet.ts";
 import type { HRNetConfig, HRNetHead } from "./hrnet-config.ts";
 
@@ -137,27 +138,36 @@ function classificationHead(
   return { logits: linear(scope.child("classifier"), flatten(globalAveragePool(y)), head.channels) };
 }
 
+/** An HRFPN neck. */
+interface Neck {
+  readonly channels: number;
+  readonly levels: number;
+  readonly stride: number;
+}
+
 /** HRFPN (mmdet/models/necks/hrfpn.py): concatenation → 1×1 → levels by average pooling, a 3×3 conv each. */
-function fpnNeck(scope: Scope, head: HRNetHead<"fpn">, branches: readonly Value[]): Outputs {
+function fpnNeck(scope: Scope, head: Neck, branches: readonly Value[]): Value[] {
   const size = sizeOf(branches[0]!);
   const joined = concat(
     branches.map((x) => resizeBilinear(x, size, false)),
     1,
   );
   const reduced = conv2d(scope.child("reduction_conv", 0), joined, { out: head.channels, bias: true });
-  const levels = Array.from({ length: head.levels }, (_, i) => {
+  return Array.from({ length: head.levels }, (_, i) => {
     const window = [2 ** i, 2 ** i] as const;
     const pooled = i === 0 ? reduced : averagePool(reduced, { kernel: window, strides: window });
     const options = { out: head.channels, kernel: 3, stride: head.stride, bias: true };
-    return [`level${i}`, conv2d(scope.child("fpn_conv", i), pooled, options)] as const;
+    return conv2d(scope.child("fpn_conv", i), pooled, options);
   });
-  return Object.fromEntries(levels);
 }
 
-/** An HRNet with its head on x (N×3×H×W). Output names: `heatmaps`, `logits` (with `aux` for OCR), `feature…`, `level…`. */
+/**
+ * An HRNet with its head on x (N×3×H×W). Output names: `heatmaps`, `logits` (with `aux` for OCR), `feature…`, `level…`, and those of
+ * {@link fcosHead}.
+ */
 export function hrnet(scope: Scope, config: HRNetConfig, x: Value): Outputs {
   const head = config.head;
-  const root = head.type === "fpn" ? scope.child("backbone") : scope;
+  const root = ["fpn", "fcos"].includes(head.type) ? scope.child("backbone") : scope;
   const features = (single: boolean): HRNetFeatures => hrnetBackbone(root, config, x, single);
   switch (head.type) {
     case "heatmap": {
@@ -198,6 +208,12 @@ export function hrnet(scope: Scope, config: HRNetConfig, x: Value): Outputs {
       return Object.fromEntries(maps.map((y, index) => [`feature${index}`, y]));
     }
     case "fpn":
-      return fpnNeck(scope.child("neck"), head, features(false).branches);
+      return Object.fromEntries(
+        fpnNeck(scope.child("neck"), head, features(false).branches).map((y, i) => [`level${i}`, y]),
+      );
+    case "fcos": {
+      const levels = fpnNeck(scope.child("neck"), { ...head.neck, stride: 2 }, features(false).branches);
+      return fcosHead(scope.child("bbox_head"), head, levels);
+    }
   }
 }

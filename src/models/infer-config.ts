@@ -136,6 +136,12 @@ function inferHRNet(shapes: Shapes): unknown {
   if (shapes.has("neck.reduction_conv.0.weight")) {
     const channels = size(shapes, "neck.reduction_conv.0.weight");
     const levels = countChildren([...shapes.keys()], "neck.fpn_conv.");
+    if (shapes.has("bbox_head.conv_centerness.weight")) {
+      const convs = countChildren([...shapes.keys()], "bbox_head.cls_convs.");
+      const classes = size(shapes, "bbox_head.conv_cls.weight");
+      const head = { type: "fcos", channels: classes, convs, neck: { channels, levels } };
+      return { ...inferHRNetBody(shapes, "backbone."), head };
+    }
     return { ...inferHRNetBody(shapes, "backbone."), head: { type: "fpn", channels, levels } };
   }
   const found = HRNET_HEADS.find(([key]) => shapes.has(key));

@@ -6,7 +6,7 @@ import type { NetworkConfigInput } from "./network.ts";
 export type Task = "pose" | "segmentation" | "classification" | "detection";
 
 /** How a paper counted its figures; the rules are in complexity.ts. */
-export type Convention = "hrnet" | "hrnet-decimal" | "torchstat" | "binary-macs";
+export type Convention = "hrnet" | "hrnet-decimal" | "torchstat" | "mmcv" | "binary-macs";
 
 /** Figures as printed in a paper or its repository. */
 export interface PaperFigures {
@@ -191,6 +191,22 @@ const DETECTION: readonly Variant[] = WIDTHS.filter((width) => [18, 32, 40, 48].
   }),
 );
 
+/** 80 COCO classes. */
+const COCO_CLASSES = 80;
+
+const FCOS: readonly Variant[] = (
+  [
+    [18, paper(17.5, 180.3, TPAMI, "mmcv")],
+    [32, paper(37.3, 273.3, TPAMI, "mmcv")],
+  ] as const
+).map(([width, figures]) => ({
+  name: `fcos-hrnetv2p-w${width}`,
+  task: "detection",
+  input: [800, 1216],
+  config: { ...body(width), head: { type: "fcos", channels: COCO_CLASSES } },
+  paper: figures,
+}));
+
 const HIGHER: readonly Variant[] = ([32, 48] as const).map((width) => ({
   name: `higher-hrnet-w${width}`,
   task: "pose",
@@ -372,4 +388,5 @@ export const VARIANTS: readonly Variant[] = [
   ...OCR,
   ...CLASSIFICATION,
   ...DETECTION,
+  ...FCOS,
 ];

@@ -1,9 +1,11 @@
 // Layers with parameters, as functions (scope, x, options) => y. Names and defaults are those of torch.nn.
 
+import { reduceSum } from "../graph/ops/broadcast.ts";
 import { conv, convTranspose } from "../graph/ops/conv.ts";
-import { clip, relu as reluOp } from "../graph/ops/elementwise.ts";
+import { add, clip, div, mul, relu as reluOp, scale, shift, sqrt, sub } from "../graph/ops/elementwise.ts";
 import { gemm } from "../graph/ops/linear.ts";
 import { batchNormalization } from "../graph/ops/normalization.ts";
+import { reshape } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import { type Initializer, NORMAL_001, ONES, ZEROS } from "./init.ts";
 import type { Scope } from "./scope.ts";
@@ -28,14 +30,24 @@ export interface Conv2dOptions {
   readonly groups?: number;
   readonly bias?: boolean;
   readonly init?: Initializer;
+  /** Of the bias; 0 by default. */
+  readonly biasInit?: Initializer;
 }
 
 /** torch.nn.Conv2d: N×C×H×W → N×out×H'×W'. Parameters `weight` (out×C/groups×k×k) and, with `bias`, `bias` (out). */
 export function conv2d(scope: Scope, x: Value, options: Conv2dOptions): Value {
-  const { out, kernel = 1, stride = 1, groups = 1, bias = false, init = NORMAL_001 } = options;
+  const {
+    out,
+    kernel = 1,
+    stride = 1,
+    groups = 1,
+    bias = false,
+    init = NORMAL_001,
+    biasInit = ZEROS,
+  } = options;
   const p = options.padding ?? (kernel - 1) / 2;
   const weight = scope.parameter("weight", [out, channelsOf(x) / groups, kernel, kernel], init);
-  const b = bias ? scope.parameter("bias", [out], ZEROS) : undefined;
+  const b = bias ? scope.parameter("bias", [out], biasInit) : undefined;
   return conv(x, weight, b, { strides: [stride, stride], pads: [p, p, p, p], group: groups }, scope.path);
 }
 
@@ -65,12 +77,27 @@ export function convTranspose2d(scope: Scope, x: Value, options: ConvTranspose2d
 /** torch.nn.BatchNorm2d (ε 1e-5) by stored statistics: N×C×H×W → the same shape. */
 export function batchNorm2d(scope: Scope, x: Value, epsilon = 1e-5): Value {
   const shape = [channelsOf(x)];
-  const scale = scope.parameter("weight", shape, ONES);
+  const weight = scope.parameter("weight", shape, ONES);
   const bias = scope.parameter("bias", shape, ZEROS);
   const mean = scope.buffer("running_mean", shape, ZEROS);
   const variance = scope.buffer("running_var", shape, ONES);
   scope.buffer("num_batches_tracked", [], ZEROS, "int64");
-  return batchNormalization(x, { scale, bias, mean, variance }, epsilon, scope.path);
+  return batchNormalization(x, { scale: weight, bias, mean, variance }, epsilon, scope.path);
+}
+
+/** torch.nn.GroupNorm (ε 1e-5): the channels of each group together, for each sample. N×C×H×W → the same shape. */
+export function groupNorm(scope: Scope, x: Value, groups: number, epsilon = 1e-5): Value {
+  const channels = channelsOf(x);
+  const [height, width] = sizeOf(x);
+  const count = (channels / groups) * height * width;
+  const grouped = reshape(x, [0, groups, count]);
+  const mean = scale(reduceSum(grouped, [2]), 1 / count); // N×G×1
+  const centred = sub(grouped, mean);
+  const variance = scale(reduceSum(mul(centred, centred), [2]), 1 / count);
+  const normal = reshape(div(centred, sqrt(shift(variance, epsilon))), [0, channels, height, width]);
+  const weight = reshape(scope.parameter("weight", [channels], ONES), [1, channels, 1, 1]);
+  const bias = reshape(scope.parameter("bias", [channels], ZEROS), [1, channels, 1, 1]);
+  return add(mul(normal, weight), bias, scope.path);
 }
 
 /** max(x, 0). The scope names the module; modules that share one name are one module called several times. */

@@ -25,11 +25,13 @@ export class Scope {
   readonly parameters: ParameterMap;
   readonly path: string;
   readonly #calls: number;
+  readonly #shared: boolean;
 
-  constructor(parameters: ParameterMap = new Map(), path = "", calls = 1) {
+  constructor(parameters: ParameterMap = new Map(), path = "", calls = 1, shared = false) {
     this.parameters = parameters;
     this.path = path;
     this.#calls = calls;
+    this.#shared = shared;
   }
 
   /** The scope `names` below this one: `scope.child("branches", 0)`. */
@@ -38,12 +40,18 @@ export class Scope {
       this.parameters,
       [this.path, ...names].filter((name) => name !== "").join("."),
       this.#calls,
+      this.#shared,
     );
   }
 
   /** This scope for modules that the original code calls `calls` times in one forward pass, each time on the same input. */
   called(calls: number): Scope {
-    return new Scope(this.parameters, this.path, calls);
+    return new Scope(this.parameters, this.path, calls, this.#shared);
+  }
+
+  /** This scope for modules that are used on several inputs: from the second time on, parameters are those of the first. */
+  shared(): Scope {
+    return new Scope(this.parameters, this.path, this.#calls, true);
   }
 
   /** A trainable parameter. */
@@ -64,7 +72,9 @@ export class Scope {
     trainable: boolean,
   ): Value {
     const key = this.child(name).path;
-    if (this.parameters.has(key)) {
+    const known = this.parameters.get(key);
+    if (known && this.#shared && known.value.shape.join() === shape.join()) return known.value;
+    if (known) {
       throw new HRNetError(
         "invalid-config",
         `Two parts of the network are named ${key}; scopes must be distinct.`,

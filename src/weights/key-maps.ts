@@ -82,6 +82,15 @@ export const KEY_MAPS: readonly KeyMap[] = [
     config: { upsample: "bilinear" },
   },
   {
+    codeBase: "mmdetection FCOS",
+    signature: /^bbox_head\.(conv_centerness|fcos_centerness)\./,
+    rules: [
+      [/^neck\.reduction_conv\.conv\./, "neck.reduction_conv.0."],
+      [/^neck\.fpn_conv\.(\d+)\.conv\./, "neck.fpn_conv.$1."],
+      [/^bbox_head\.fcos_(cls|reg|centerness)\./, "bbox_head.conv_$1."], // before 2.0
+    ],
+  },
+  {
     codeBase: "mmdetection 2.x/3.x",
     signature: /^neck\.reduction_conv\.conv\./,
     rules: [

@@ -102,6 +102,15 @@ describe("multiply-adds", () => {
     ).toBeLessThan(6e-4);
   });
 
+  test.each([
+    ["fcos-hrnetv2p-w18", 17_502_702, 180.3],
+    ["fcos-hrnetv2p-w32", 37_299_738, 273.3],
+  ] as const)("%s, by mmcv's rule", (name, params, gflops) => {
+    const figures = figuresOf(findVariant(name));
+    expect(figures.params).toBe(params); // TPAMI Table VII prints 17.5 M and 37.3 M
+    expect(Number(figures.gflopsAsPaper!.toFixed(1))).toBe(gflops);
+  });
+
   // torchstat's "M" (2²⁰) as the Lite-HRNet README prints them, and pure convolution MACs.
   test.each([
     ["lite-hrnet-18", [256, 192], 205.23, 198.6],
