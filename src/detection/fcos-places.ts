@@ -1,0 +1,197 @@
+// FCOS: the places of every level, what each is to find, and detections from what it found.
+
+import type { CornerBoxes } from "./boxes.ts";
+import { suppress } from "./nms.ts";
+
+/** A level of places: cells of a feature map, each `stride` pixels wide. */
+export interface FcosLevel {
+  readonly height: number;
+  readonly width: number;
+  readonly stride: number;
+  /** Longest distance to a side, in pixels, for which the level answers: more than the first, up to the second. */
+  readonly range: readonly [number, number];
+}
+
+/** Source: Tian et al. 2019 (arXiv:1904.01355), §3.2, on strides 8 to 128. */
+const RANGES: readonly (readonly [number, number])[] = [
+  [-1, 64],
+  [64, 128],
+  [128, 256],
+  [256, 512],
+  [512, Number.POSITIVE_INFINITY],
+];
+
+/** Stride of the first level; each further one has twice as much. */
+const FIRST_STRIDE = 8;
+
+/** The five levels of a picture, of which each map is half as large as the one before, rounded up. */
+export function fcosLevels(height: number, width: number): FcosLevel[] {
+  return RANGES.map((range, l) => {
+    const stride = FIRST_STRIDE * 2 ** l;
+    return { height: Math.ceil(height / stride), width: Math.ceil(width / stride), stride, range };
+  });
+}
+
+/** Places of all levels together. */
+export const placesOf = (levels: readonly FcosLevel[]): number =>
+  levels.reduce((sum, { height, width }) => sum + height * width, 0);
+
+/** Calls `visit` for every place, level by level and row by row: its index, its centre in pixels, its level. */
+function eachPlace(
+  levels: readonly FcosLevel[],
+  visit: (place: number, x: number, y: number, level: FcosLevel) => void,
+): void {
+  let place = 0;
+  for (const level of levels) {
+    const { height, width, stride } = level;
+    const half = Math.floor(stride / 2);
+    for (let row = 0; row < height; row++)
+      for (let column = 0; column < width; column++)
+        visit(place++, half + column * stride, half + row * stride, level);
+  }
+}
+
+/** What every place is to find; all arrays by place. */
+export interface FcosTargets {
+  /** The class, or −1 where there is nothing. */
+  readonly classes: Int32Array;
+  /** Left, top, right and bottom distance in pixels, places×4; 0 where there is nothing. */
+  readonly distances: Float32Array;
+  /** √(min(l, r)/max(l, r) · min(t, b)/max(t, b)), 0 … 1. */
+  readonly centerness: Float32Array;
+  /** Places with an object. */
+  readonly positives: number;
+}
+
+/**
+ * What every place is to find: of the objects that it lies in and whose longest distance its level answers for, the one with the
+ * smallest area. Source: §3.1 and 3.2 of the paper; `FCOSHead.get_targets` of mmdetection.
+ * @param boxes N×4, corners in pixels
+ * @param classes N
+ */
+export function fcosTargets(
+  levels: readonly FcosLevel[],
+  boxes: CornerBoxes,
+  classes: ArrayLike<number>,
+): FcosTargets {
+  const count = placesOf(levels);
+  const found = new Int32Array(count).fill(-1);
+  const distances = new Float32Array(4 * count);
+  const centerness = new Float32Array(count);
+  let positives = 0;
+  eachPlace(levels, (place, x, y, { range }) => {
+    let smallest = Number.POSITIVE_INFINITY;
+    for (let n = 0; n < classes.length; n++) {
+      const [x1, y1, x2, y2] = [boxes[4 * n]!, boxes[4 * n + 1]!, boxes[4 * n + 2]!, boxes[4 * n + 3]!];
+      const [left, top, right, bottom] = [x - x1, y - y1, x2 - x, y2 - y];
+      if (Math.min(left, top, right, bottom) <= 0) continue;
+      const longest = Math.max(left, top, right, bottom);
+      const area = (x2 - x1) * (y2 - y1);
+      if (longest <= range[0] || longest > range[1] || area >= smallest) continue;
+      smallest = area;
+      found[place] = classes[n]!;
+      distances.set([left, top, right, bottom], 4 * place);
+      centerness[place] = Math.sqrt(
+        (Math.min(left, right) / Math.max(left, right)) * (Math.min(top, bottom) / Math.max(top, bottom)),
+      );
+    }
+    if (found[place]! >= 0) positives++;
+  });
+  return { classes: found, distances, centerness, positives };
+}
+
+/** What the network says, by level: K×h×w logits, 4×h×w distances in pixels, 1×h×w logits. */
+export interface FcosOutputs {
+  readonly classes: readonly Float32Array[];
+  readonly distances: readonly Float32Array[];
+  readonly centerness: readonly Float32Array[];
+}
+
+/** How detections are made. */
+export interface FcosDecoding {
+  /** Classes with a lower probability are left out. 0.05. */
+  readonly minScore: number;
+  /** Best places of each level that are looked at. 1000. */
+  readonly perLevel: number;
+  /** IoU above which the weaker of two boxes of a class goes. 0.5 in mmdetection, 0.6 in the original code. */
+  readonly nms: number;
+  /** Detections of a picture at most. 100. */
+  readonly most: number;
+}
+
+/** Source: `test_cfg` of mmdetection's FCOS configurations. */
+export const FCOS_DECODING: FcosDecoding = { minScore: 0.05, perLevel: 1000, nms: 0.5, most: 100 };
+
+/** A detected object. */
+export interface FcosDetection {
+  /** `x1, y1, x2, y2` in pixels, within the picture. */
+  readonly box: readonly [number, number, number, number];
+  /** Probability of the class times centreness. */
+  readonly score: number;
+  readonly class: number;
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** A place that says something: by its best class times centreness. */
+interface Candidate {
+  readonly box: readonly [number, number, number, number];
+  readonly centerness: number;
+  readonly level: number;
+  readonly at: number;
+  readonly best: number;
+}
+
+/**
+ * Detections of a picture, the best first. Source: `FCOSHead.get_bboxes` of mmdetection: the best places of each level by class ×
+ * centreness, the threshold on the class alone, suppression within each class by the product.
+ * @param size `[height, width]` of the picture without padding: boxes are cut there
+ */
+export function decodeFcos(
+  outputs: FcosOutputs,
+  levels: readonly FcosLevel[],
+  size: readonly [number, number],
+  { minScore, perLevel, nms, most }: FcosDecoding = FCOS_DECODING,
+): FcosDetection[] {
+  const candidates: Candidate[][] = levels.map(() => []);
+  levels.forEach((level, l) => {
+    const area = level.height * level.width;
+    const [logits, distances, centers] = [outputs.classes[l]!, outputs.distances[l]!, outputs.centerness[l]!];
+    const classes = logits.length / area;
+    eachPlace([level], (at, x, y) => {
+      let highest = Number.NEGATIVE_INFINITY;
+      for (let k = 0; k < classes; k++) highest = Math.max(highest, logits[k * area + at]!);
+      const probability = sigmoid(highest);
+      if (!(probability > minScore)) return;
+      const center = sigmoid(centers[at]!);
+      const side = (d: number): number => distances[d * area + at]!;
+      const box = [
+        Math.max(0, Math.min(size[1], x - side(0))),
+        Math.max(0, Math.min(size[0], y - side(1))),
+        Math.max(0, Math.min(size[1], x + side(2))),
+        Math.max(0, Math.min(size[0], y + side(3))),
+      ] as const;
+      candidates[l]!.push({ box, centerness: center, level: l, at, best: probability * center });
+    });
+  });
+  const kept = candidates.flatMap((list) => list.sort((a, b) => b.best - a.best).slice(0, perLevel));
+  const boxes: number[] = [];
+  const scores: number[] = [];
+  const labels: number[] = [];
+  const owners: Candidate[] = [];
+  for (const candidate of kept) {
+    const { level, at, centerness, box } = candidate;
+    const area = levels[level]!.height * levels[level]!.width;
+    const logits = outputs.classes[level]!;
+    for (let k = 0; k < logits.length / area; k++) {
+      const probability = sigmoid(logits[k * area + at]!);
+      if (!(probability > minScore)) continue;
+      boxes.push(...box);
+      scores.push(probability * centerness);
+      labels.push(k);
+      owners.push(candidate);
+    }
+  }
+  const left = suppress(Float64Array.from(boxes), scores, { threshold: nms, classes: labels, most });
+  return left.map((i) => ({ box: owners[i]!.box, score: scores[i]!, class: labels[i]! }));
+}
