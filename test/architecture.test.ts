@@ -21,7 +21,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   weights: ["tensor", "files"],
   data: ["files", "image", "masks", "random", "skeleton", "tensor", "threads"],
   masks: [],
-  detection: [],
+  detection: ["image", "random"],
   synthetic: ["files", "image", "random", "skeleton", "threads"],
   pose: ["files", "image", "random", "skeleton", "metrics"],
   segmentation: ["files", "image", "random"],
