@@ -27,6 +27,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   segmentation: ["files", "image", "random"],
   "training-data": [
     "data",
+    "detection",
     "files",
     "image",
     "pose",
@@ -51,12 +52,13 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   ],
   losses: ["tensor", "graph"],
   report: ["files", "image", "pose", "skeleton"],
-  recipe: ["files", "image", "models", "pose", "segmentation", "skeleton"],
+  recipe: ["detection", "files", "image", "models", "pose", "segmentation", "skeleton"],
   train: ["tensor", "graph", "models", "runtime", "weights"],
   doctor: ["data", "files", "image", "pose", "random", "segmentation", "skeleton"],
   estimators: [
     "tensor",
     "data",
+    "detection",
     "graph",
     "image",
     "metrics",
@@ -70,6 +72,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "training-runs": [
     "tensor",
     "data",
+    "detection",
     "estimators",
     "files",
     "graph",

@@ -30,7 +30,7 @@ async function evaluate(path: string, options: EvalOptions, signal: AbortSignal)
     // Annotations are made on the stored pixels, as the official code reads them.
     decode: { orientation: "ignore" },
   });
-  return evaluatePose(path, options, estimator, signal);
+  return await evaluatePose(path, options, estimator, signal); // before the estimator is disposed of
 }
 
 export function command(): Command {

@@ -24,12 +24,19 @@ const RANGES: readonly (readonly [number, number])[] = [
 /** Stride of the first level; each further one has twice as much. */
 const FIRST_STRIDE = 8;
 
-/** The five levels of a picture, of which each map is half as large as the one before, rounded up. */
+/**
+ * The five levels of a picture, as HRFPN makes them: the map at a quarter of the size, rounded up twice, averaged over 2^l cells, where
+ * a rest goes, and halved, rounded up.
+ */
 export function fcosLevels(height: number, width: number): FcosLevel[] {
-  return RANGES.map((range, l) => {
-    const stride = FIRST_STRIDE * 2 ** l;
-    return { height: Math.ceil(height / stride), width: Math.ceil(width / stride), stride, range };
-  });
+  const side = (length: number, l: number): number =>
+    Math.ceil(Math.floor(Math.ceil(Math.ceil(length / 2) / 2) / 2 ** l) / 2);
+  return RANGES.map((range, l) => ({
+    height: side(height, l),
+    width: side(width, l),
+    stride: FIRST_STRIDE * 2 ** l,
+    range,
+  }));
 }
 
 /** Places of all levels together. */

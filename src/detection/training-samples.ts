@@ -55,7 +55,7 @@ export interface SampleObject {
 
 /** Where a sample is written. P: places of all levels. */
 export interface DetectionSampleArrays {
-  /** 3×H×W: red, green and blue plane, 0–255; 0 beyond the picture. */
+  /** 3×H×W: red, green and blue plane, 0–255; {@link PADDING} beyond the picture. */
   readonly image: Uint8Array;
   /** P: the class, −1 where there is nothing, −2 where nothing is asked. */
   readonly classes: Float32Array;
@@ -76,6 +76,9 @@ export type DetectionSampleMaker = (
 /** Places of an input of that size. */
 export const samplePlaces = ([height, width]: readonly [number, number]): number =>
   placesOf(fcosLevels(height, width));
+
+/** ImageNet's mean colour, which is 0 to the network: mmdetection pads after normalising. */
+export const PADDING = [124, 116, 104] as const;
 
 const NOTHING = -1;
 const NOT_ASKED = -2;
@@ -100,6 +103,7 @@ export function createDetectionSampleMaker({
     const y = Math.floor(random() * (Math.max(0, size[1] - height) + 1));
     const mirrored = random() < flipProbability;
     resizeIntoPlanes(image, { size, x, y, width, height, mirrored }, into.image);
+    fillBeyond(into.image, input, [size[0] - x, size[1] - y], mirrored);
     if (photometric) varyPhotometrically({ width, height, data: into.image }, photometric, random);
     const [fx, fy] = [size[0] / image.width, size[1] / image.height];
     const moved = objects.map(({ box, class: label, ignored }) => {
@@ -126,6 +130,24 @@ export function createDetectionSampleMaker({
       into,
     );
   };
+}
+
+/** Writes {@link PADDING} where the picture, which has that many columns and rows of the sample, is not. */
+function fillBeyond(
+  planes: Uint8Array,
+  [height, width]: readonly [number, number],
+  [columns, rows]: readonly [number, number],
+  mirrored: boolean,
+): void {
+  const empty = Math.max(0, width - columns);
+  PADDING.forEach((value, c) => {
+    const first = c * height * width;
+    for (let row = 0; row < height && empty > 0; row++) {
+      const start = first + row * width + (mirrored ? 0 : columns);
+      planes.fill(value, start, start + empty);
+    }
+    if (rows < height) planes.fill(value, first + Math.max(0, rows) * width, first + height * width);
+  });
 }
 
 const areaOf = ([x1, y1, x2, y2]: readonly [number, number, number, number]): number =>

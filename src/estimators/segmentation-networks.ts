@@ -13,22 +13,15 @@ import { gather, slice } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { buildNetwork, inputMultiple, type NetworkConfig } from "../models/network.ts";
-import { openSession } from "../runtime/node.ts";
-import type { ModelSession, SessionOptions } from "../runtime/session.ts";
 import { flipPermutationOf } from "../segmentation/class-table.ts";
-import { type Planes, planesOf } from "../tensor/resize-planes.ts";
+import { framedPlanes, type Planes } from "../tensor/resize-planes.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { type SizedSessionOptions, SizedSessions } from "./sized-sessions.ts";
 
 /** How networks run. */
-export interface SegmentationNetworksOptions {
-  readonly device?: SessionOptions["device"] | undefined;
-  readonly threads?: SessionOptions["threads"] | undefined;
-  readonly spinning?: SessionOptions["spinning"] | undefined;
-  readonly onLog?: SessionOptions["onLog"] | undefined;
+export interface SegmentationNetworksOptions extends SizedSessionOptions {
   /** Whether the mirrored input goes through as well, and the logits of both are averaged. */
   readonly flipTest: boolean;
-  /** Networks that stay open. */
-  readonly kept: number;
 }
 
 /**
@@ -46,12 +39,13 @@ const FINISH: Readonly<Record<SegmentationOutput, (logits: Value) => Value>> = {
 /** Networks of one model by the size of their input and what they give. */
 export class SegmentationNetworks implements AsyncDisposable {
   readonly #model: Model;
-  readonly #options: SegmentationNetworksOptions;
-  readonly #sessions = new Map<string, Promise<ModelSession>>();
+  readonly #flipTest: boolean;
+  readonly #sessions: SizedSessions;
 
-  constructor(model: Model, options: SegmentationNetworksOptions) {
+  constructor(model: Model, { flipTest, ...sessions }: SegmentationNetworksOptions) {
     this.#model = model;
-    this.#options = options;
+    this.#flipTest = flipTest;
+    this.#sessions = new SizedSessions(sessions);
   }
 
   /**
@@ -67,62 +61,26 @@ export class SegmentationNetworks implements AsyncDisposable {
     const multiple = inputMultiple(this.#model.description.network);
     const fitting = (side: number): number => multiple * Math.ceil(side / multiple);
     const framed = framedPlanes(input, fitting(input.height), fitting(input.width));
-    const session = await this.#sessionFor(framed.height, framed.width, output);
+    const { height, width } = framed;
+    const session = await this.#sessions.get(`${output} ${height}×${width}`, () =>
+      networkFor(this.#model, [height, width], this.#flipTest, output),
+    );
     const outputs = await session.run(
-      { input: this.#options.flipTest ? withMirrorImage(framed) : asTensor(framed) },
+      { input: this.#flipTest ? withMirrorImage(framed) : asTensor(framed) },
       { transfer: true, ...(signal && { signal }) },
     );
     const { data } = outputs[output]!;
     return cropped(data as Int32Array | Float32Array, framed, input);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const open = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of open) await (await session.catch(() => undefined))?.dispose();
-  }
-
-  async #sessionFor(height: number, width: number, output: SegmentationOutput): Promise<ModelSession> {
-    const key = `${output} ${height}×${width}`;
-    const known = this.#sessions.get(key);
-    if (known) {
-      this.#sessions.delete(key);
-      this.#sessions.set(key, known); // the latest is the last
-      return known;
-    }
-    const { device, threads, spinning, onLog, flipTest, kept } = this.#options;
-    if (this.#sessions.size >= kept) {
-      const [oldest, session] = this.#sessions.entries().next().value!;
-      this.#sessions.delete(oldest);
-      await (await session.catch(() => undefined))?.dispose();
-    }
-    const opened = openSession(networkFor(this.#model, [height, width], flipTest, output), {
-      transfer: true,
-      ...(device && { device }),
-      ...(threads !== undefined && { threads }),
-      ...(spinning !== undefined && { spinning }),
-      ...(onLog && { onLog }),
-    });
-    this.#sessions.set(key, opened);
-    opened.catch(() => this.#sessions.delete(key));
-    return opened;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#sessions[Symbol.asyncDispose]();
   }
 }
 
 interface Size {
   readonly height: number;
   readonly width: number;
-}
-
-/** Planes in the upper left corner of larger ones of 0; the same ones where they have the size. */
-function framedPlanes(planes: Planes, height: number, width: number): Planes {
-  if (planes.height === height && planes.width === width) return planes;
-  const framed = planesOf(planes.channels, height, width);
-  for (let row = 0; row < planes.channels * planes.height; row++) {
-    const to = Math.floor(row / planes.height) * height + (row % planes.height);
-    framed.data.set(planes.data.subarray(row * planes.width, (row + 1) * planes.width), to * width);
-  }
-  return framed;
 }
 
 /** The upper left corner of maps of one size, one after another. */

@@ -38,7 +38,7 @@ export interface ModelDescription {
   /** Pose models. */
   readonly codec?: HeatmapCodecOptions;
   readonly skeleton?: Skeleton;
-  /** Segmentation models. */
+  /** Segmentation models, and detectors. */
   readonly classes?: ClassTable;
   readonly provenance: Provenance;
 }

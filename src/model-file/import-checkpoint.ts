@@ -288,7 +288,7 @@ export function importStateDict(
         ? { ...IMAGENET_NORMALIZATION, channelOrder: "bgr" }
         : IMAGENET_NORMALIZATION,
     ...(task === "pose" && { codec, skeleton: skeletonForChannels(keypoints, options.skeleton) }),
-    ...(task === "segmentation" && {
+    ...((task === "segmentation" || (config.family === "hrnet" && config.head.type === "fcos")) && {
       classes: classesForChannels(outputChannels(config)!, mapped.codeBase, options.classes),
     }),
     provenance: {

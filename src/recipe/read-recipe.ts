@@ -153,7 +153,12 @@ export async function readRecipe(
   const recipe = parseRecipe(withoutEmpty(changed), `The recipe ${path}`);
   const root = recipe.data.root ?? folder;
   // Each kind of recipe apart, so that it stays with its own data.
-  return recipe.task === "pose"
-    ? { ...recipe, data: { ...recipe.data, root } }
-    : { ...recipe, data: { ...recipe.data, root } };
+  switch (recipe.task) {
+    case "pose":
+      return { ...recipe, data: { ...recipe.data, root } };
+    case "segmentation":
+      return { ...recipe, data: { ...recipe.data, root } };
+    case "detection":
+      return { ...recipe, data: { ...recipe.data, root } };
+  }
 }

@@ -6,6 +6,7 @@ import { findVariant } from "../models/find-variant.ts";
 import { parseNetworkConfig } from "../models/network.ts";
 import type { Task } from "../models/variants.ts";
 import { skeletonByName } from "../skeleton/skeletons.ts";
+import { DETECTION_KEYS, DETECTION_METRICS } from "./detection-schema.ts";
 import { COCO_JOINT_WEIGHTS, POSE_KEYS, POSE_METRICS } from "./pose-schema.ts";
 import { isFileName } from "./recipe-paths.ts";
 import { SEGMENTATION_KEYS, SEGMENTATION_METRICS } from "./segmentation-schema.ts";
@@ -110,6 +111,18 @@ const segmentation = z.strictObject({
   ...TRAINING_KEYS,
 });
 
+const detection = z.strictObject({
+  ...about(DETECTION_METRICS),
+  task: z.literal("detection").describe("Boxes of objects."),
+  network: network("detection"),
+  ...NETWORK_KEYS,
+  ...DETECTION_KEYS,
+  ...TRAINING_KEYS,
+});
+
+/** A complete detection recipe: every default filled in. */
+export type DetectionRecipe = z.infer<typeof detection>;
+
 /** A complete segmentation recipe: every default filled in. */
 export type SegmentationRecipe = z.infer<typeof segmentation>;
 
@@ -167,6 +180,7 @@ function checkPose(recipe: PoseRecipe, context: z.RefinementCtx): void {
 export const recipeSchema = z.discriminatedUnion("task", [
   pose.superRefine(checkPose),
   segmentation.superRefine((recipe, context) => checkTraining(recipe, issuesOf(context))),
+  detection.superRefine((recipe, context) => checkTraining(recipe, issuesOf(context))),
 ]);
 
 /** A recipe as a file has it: the description of every key is taken from here. */
@@ -176,6 +190,11 @@ export const recipeFileSchema = z.discriminatedUnion("task", [
     ...FILE_KEYS,
     ...segmentation.shape,
     name: segmentation.shape.name.optional().describe(NAME_TEXT),
+  }),
+  z.strictObject({
+    ...FILE_KEYS,
+    ...detection.shape,
+    name: detection.shape.name.optional().describe(NAME_TEXT),
   }),
 ]);
 

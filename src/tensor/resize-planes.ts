@@ -85,3 +85,14 @@ export function resizedPlanes(from: Planes, height: number, width: number, align
   addResized(from, into, alignCorners);
   return into;
 }
+
+/** Planes in the upper left corner of larger ones of 0; the same ones where they have the size. */
+export function framedPlanes(planes: Planes, height: number, width: number): Planes {
+  if (planes.height === height && planes.width === width) return planes;
+  const framed = planesOf(planes.channels, height, width);
+  for (let row = 0; row < planes.channels * planes.height; row++) {
+    const to = Math.floor(row / planes.height) * height + (row % planes.height);
+    framed.data.set(planes.data.subarray(row * planes.width, (row + 1) * planes.width), to * width);
+  }
+  return framed;
+}

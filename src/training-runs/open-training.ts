@@ -1,6 +1,7 @@
 // What a recipe trains, by its task.
 
 import type { Recipe } from "../recipe/schema.ts";
+import { openDetectionTraining } from "./detection-training.ts";
 import { openPoseTraining } from "./pose-training.ts";
 import { openSegmentationTraining } from "./segmentation-training.ts";
 import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
@@ -10,7 +11,12 @@ import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
  * @throws HRNetError as the task's readers of data, checkpoints, skeletons and classes
  */
 export function openTraining(recipe: Recipe, options: OpenTrainingOptions): Promise<TaskTraining> {
-  return recipe.task === "pose"
-    ? openPoseTraining(recipe, options)
-    : openSegmentationTraining(recipe, options);
+  switch (recipe.task) {
+    case "pose":
+      return openPoseTraining(recipe, options);
+    case "segmentation":
+      return openSegmentationTraining(recipe, options);
+    case "detection":
+      return openDetectionTraining(recipe, options);
+  }
 }

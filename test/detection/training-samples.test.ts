@@ -75,7 +75,9 @@ function boxOf(
 ): [number, number, number, number] | undefined {
   let [x1, y1, x2, y2] = [WIDTH, HEIGHT, -1, -1];
   for (let i = 0; i < HEIGHT * WIDTH; i++) {
-    if (image[channel * HEIGHT * WIDTH + i]! < 128) continue;
+    // Padding has all three channels.
+    const padded = image[i] === 124 && image[HEIGHT * WIDTH + i] === 116;
+    if (padded || image[channel * HEIGHT * WIDTH + i]! < 128) continue;
     const [x, y] = [i % WIDTH, Math.floor(i / WIDTH)];
     [x1, y1, x2, y2] = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x + 1), Math.max(y2, y + 1)];
   }
@@ -142,6 +144,16 @@ test("a picture without objects has nothing to find; arrays are written anew", (
   createDetectionSampleMaker({ input: INPUT, augmentation: augmentation() })(picture(), [], random, into);
   expect(new Set(into.classes)).toEqual(new Set([-1]));
   expect(Math.max(...into.distances, ...into.centerness)).toBe(0);
+});
+
+test("beyond the picture there is the mean colour, on whichever side it ends", () => {
+  for (const flipProbability of [0, 1]) {
+    const { image } = sample(4, { scales: [0.5, 0.5], flipProbability });
+    const at = (x: number, y: number) => [0, 1, 2].map((c) => image[(c * HEIGHT + y) * WIDTH + x]);
+    expect(at(flipProbability === 1 ? 2 : WIDTH - 2, 5)).toEqual([124, 116, 104]);
+    expect(at(flipProbability === 1 ? WIDTH - 2 : 2, 5)).toEqual([0, 0, 0]);
+    expect(at(90, HEIGHT - 2)).toEqual([124, 116, 104]);
+  }
 });
 
 test("the same stream gives the same sample", () => {

@@ -1,0 +1,85 @@
+// Sets of objects in either format, joined under one list of classes.
+
+import { join } from "node:path";
+import { HRNetError } from "../errors.ts";
+import { type CocoInstanceDataset, readCocoInstances } from "./coco-instances.ts";
+import { readVocInstances, type VocOptions } from "./voc.ts";
+
+/** A data set of objects. */
+export type DetectionSource =
+  | { readonly format: "coco"; readonly annotations: string; readonly images: string }
+  | ({ readonly format: "voc"; readonly annotations: string; readonly images: string } & Pick<
+      VocOptions,
+      "list" | "corners"
+    >);
+
+/** An object of a picture. */
+export interface DetectionObject {
+  /** `[x, y, width, height]` in pixels, as annotated. */
+  readonly box: readonly [number, number, number, number];
+  /** Place in the list of classes. */
+  readonly class: number;
+  readonly area: number;
+  readonly crowd: boolean;
+}
+
+/** A picture and its objects. */
+export interface DetectionPicture {
+  readonly path: string;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly objects: readonly DetectionObject[];
+}
+
+/** A set whose objects are numbered by a list of classes. */
+export interface DetectionPictures {
+  /** Names, in the order of the numbers. */
+  readonly classes: readonly string[];
+  readonly pictures: readonly DetectionPicture[];
+}
+
+/**
+ * Reads a set.
+ * @param classes names to keep, in their order; by default all of the set, by id
+ * @throws HRNetError as the readers; `invalid-data` for a set that has none of the classes
+ */
+export async function readDetectionPictures(
+  source: DetectionSource,
+  classes?: readonly string[],
+): Promise<DetectionPictures> {
+  const dataset: CocoInstanceDataset =
+    source.format === "coco"
+      ? await readCocoInstances(source.annotations)
+      : await readVocInstances(source.annotations, source);
+  const names = classes ?? dataset.categories.map(({ name }) => name);
+  const numbers = new Map(dataset.categories.map(({ id, name }) => [id, names.indexOf(name)]));
+  if ([...numbers.values()].every((number) => number < 0)) {
+    throw new HRNetError(
+      "invalid-data",
+      `${dataset.source} has none of the classes ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}; it has ` +
+        `${dataset.categories
+          .slice(0, 5)
+          .map(({ name }) => name)
+          .join(", ")}${dataset.categories.length > 5 ? ", …" : ""}.`,
+    );
+  }
+  const objects = new Map<number, DetectionObject[]>();
+  for (const { imageId, categoryId, box, area, crowd } of dataset.instances) {
+    const number = numbers.get(categoryId)!;
+    if (number < 0) continue;
+    const list = objects.get(imageId);
+    const object = { box, class: number, area, crowd };
+    if (list) list.push(object);
+    else objects.set(imageId, [object]);
+  }
+  return {
+    classes: names,
+    pictures: [...dataset.images.values()].map(({ id, fileName, width, height }) => ({
+      path: join(source.images, fileName),
+      width,
+      height,
+      objects: objects.get(id) ?? [],
+    })),
+  };
+}

@@ -1,0 +1,97 @@
+// A detector measured on annotated pictures.
+
+import type { DetectionPicture } from "../data/detection-sets.ts";
+import { HRNetError } from "../errors.ts";
+import { decodeImage } from "../image/decode.ts";
+import type { RgbImage } from "../image/rgb-image.ts";
+import {
+  type DetectionEvaluation,
+  type DetectionResult,
+  evaluateDetections,
+} from "../metrics/detection-eval.ts";
+import type { Detection, Detector } from "./detector.ts";
+import { mapAhead } from "./map-ahead.ts";
+
+/** How an evaluation is done. */
+export interface DetectionEvaluationOptions {
+  /** Only the first pictures. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** After each picture. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Told of each picture and what was found in it. */
+  readonly onPicture?: (picture: DetectionPicture, found: readonly Detection[]) => void;
+}
+
+/** Figures of a data set, and where they come from. */
+export interface DetectorEvaluation extends DetectionEvaluation {
+  /** Pictures that were counted. */
+  readonly pictures: number;
+  /** Pictures that could not be read; they are not counted. */
+  readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Pictures decoded while the network works on one. */
+const DECODING_AHEAD = 2;
+
+/**
+ * Finds the objects of every picture and compares them with the annotated ones as COCO's evaluation does.
+ * @param pictures their objects numbered by the detector's classes
+ * @throws HRNetError as `Detector.detect`; `invalid-data` when none of the pictures can be read; `aborted`
+ */
+export async function evaluateDetector(
+  detector: Detector,
+  pictures: readonly DetectionPicture[],
+  { limit = Number.POSITIVE_INFINITY, signal, onProgress, onPicture }: DetectionEvaluationOptions = {},
+): Promise<DetectorEvaluation> {
+  const used = pictures.slice(0, limit);
+  const unreadable: { path: string; reason: string }[] = [];
+  const counted: number[] = [];
+  const results: DetectionResult[] = [];
+  let done = 0;
+  const read = (picture: DetectionPicture, index: number) => readPicture(picture, index, signal);
+  for await (const { picture, index, image, reason } of mapAhead(used, DECODING_AHEAD, read, signal)) {
+    if (image) {
+      const found = await detector.detect(image, signal ? { signal } : {});
+      counted.push(index);
+      for (const { box, score, class: categoryId } of found)
+        results.push({ imageId: index, categoryId, box, score });
+      onPicture?.(picture, found);
+    } else unreadable.push({ path: picture.path, reason: reason! });
+    onProgress?.(++done, used.length);
+  }
+  if (counted.length === 0 && used.length > 0) {
+    throw new HRNetError(
+      "invalid-data",
+      `None of the ${used.length} pictures can be used; the first: ${unreadable[0]!.reason}`,
+    );
+  }
+  const annotations = counted.flatMap((imageId) =>
+    used[imageId]!.objects.map(({ box, area, crowd, class: categoryId }) => ({
+      imageId,
+      categoryId,
+      box,
+      area,
+      crowd,
+    })),
+  );
+  const categoryIds = detector.classes.classes.map((_, index) => index);
+  const evaluation = evaluateDetections({ imageIds: counted, categoryIds, annotations }, results);
+  return { ...evaluation, pictures: counted.length, unreadable };
+}
+
+async function readPicture(
+  picture: DetectionPicture,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<{ picture: DetectionPicture; index: number; image?: RgbImage; reason?: string }> {
+  try {
+    // Boxes are made on the stored pixels.
+    const image = await decodeImage(picture.path, { orientation: "ignore", ...(signal && { signal }) });
+    return { picture, index, image };
+  } catch (error) {
+    if (error instanceof HRNetError && error.code !== "aborted")
+      return { picture, index, reason: error.message };
+    throw error;
+  }
+}
