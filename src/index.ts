@@ -39,6 +39,7 @@ export {
 } from "./doctor/segmentation/examine-segmentation.ts";
 export type { Finding } from "./doctor/types.ts";
 export { ERROR_CODES, type ErrorCode, HRNetError } from "./errors.ts";
+export { type Detection, type DetectOptions, Detector, type DetectorOptions } from "./estimators/detector.ts";
 export {
   type CocoEvaluationOptions,
   type CocoPoseEvaluation,

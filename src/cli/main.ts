@@ -14,6 +14,7 @@ interface VerbModule {
 const VERBS: Readonly<Record<string, { summary: string; load: () => Promise<VerbModule> }>> = {
   pose: { summary: "keypoints of every person in pictures", load: () => import("./pose.ts") },
   segment: { summary: "the class of every pixel of pictures", load: () => import("./segment.ts") },
+  detect: { summary: "boxes of objects in pictures", load: () => import("./detect.ts") },
   train: { summary: "train a network by a recipe, on your own data", load: () => import("./train.ts") },
   eval: { summary: "score a model on a data set (AP, PCKh)", load: () => import("./eval.ts") },
   doctor: { summary: "check a data set, explain what is wrong", load: () => import("./doctor.ts") },

@@ -1,11 +1,8 @@
 // `hrnet segment` as a task over pictures: classes drawn over the picture, an indexed PNG of them, and their areas.
 
 import { join } from "node:path";
-import { HRNetError } from "../errors.ts";
-import { mapAhead } from "../estimators/map-ahead.ts";
 import { type ClassArea, type Segmentation, Segmenter } from "../estimators/segmenter.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
-import { decodeImage } from "../image/decode.ts";
 import { encodeImage } from "../image/encode.ts";
 import { encodeLabelMap } from "../image/label-map.ts";
 import { drawSegmentation } from "../segmentation/draw-segmentation.ts";
@@ -13,7 +10,8 @@ import type { DownloadOptions } from "../weights/download.ts";
 import { downloadProgress } from "./load-options.ts";
 import type { DeviceOptions } from "./options.ts";
 import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
-import type { PictureResult, PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import type { PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import { findOneByOne } from "./picture-stream.ts";
 import { identityOf } from "./run-folder.ts";
 import { packageVersion } from "./version.ts";
 
@@ -42,9 +40,6 @@ interface SegmentRecord extends PictureRecord {
 interface SegmentPaths extends OutputPaths {
   readonly labels: string | undefined;
 }
-
-/** Pictures decoded while the network works on one. */
-const DECODING_AHEAD = 2;
 
 /** Digits of a share: a hundredth of a percent. */
 const SHARE_DIGITS = 6;
@@ -105,25 +100,8 @@ function workerOf(
 ): PictureWorker<SegmentPaths, Segmentation, SegmentRecord> {
   const decode = { truncated, ...(maxPixels !== undefined && { maxPixels }) };
   return {
-    async *stream(jobs, signal): AsyncGenerator<PictureResult<SegmentPaths, Segmentation>> {
-      const decoded = mapAhead(
-        jobs,
-        DECODING_AHEAD,
-        async (job) => {
-          try {
-            return { job, image: await decodeImage(job.input.source, { ...decode, signal }) };
-          } catch (error) {
-            if (error instanceof HRNetError && error.code !== "aborted") return { job, error };
-            throw error;
-          }
-        },
-        signal,
-      );
-      for await (const entry of decoded) {
-        const { job, image, error } = entry;
-        yield error ? { job, error } : { job, image, found: await segmenter.segment(image, { signal }) };
-      }
-    },
+    stream: (jobs, signal) =>
+      findOneByOne(jobs, decode, (image) => segmenter.segment(image, { signal }), signal),
     async finish({ source, paths }, image, found, run) {
       const { width, height } = image;
       const record: SegmentRecord = {

@@ -178,6 +178,8 @@ export function decodeFcos(
         Math.max(0, Math.min(size[1], x + side(2))),
         Math.max(0, Math.min(size[0], y + side(3))),
       ] as const;
+      // Nothing of it within the picture, or numbers that are none.
+      if (!(box[2] > box[0] && box[3] > box[1])) return;
       candidates[l]!.push({ box, centerness: center, level: l, at, best: probability * center });
     });
   });

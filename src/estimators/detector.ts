@@ -30,7 +30,10 @@ import { type SizedSessionOptions, SizedSessions } from "./sized-sessions.ts";
 export interface DetectorOptions
   extends Omit<LoadOptions, "outputs" | "provenance" | "codec" | "skeleton">,
     Omit<SizedSessionOptions, "kept"> {
-  /** Detections with a lower score are left out. Default 0.3: for looking; figures are made with 0.05. */
+  /**
+   * Detections with a lower score, class times centreness, are left out. Default 0.3: for looking; figures are made with 0. Classes with a
+   * probability below 0.05 are never looked at.
+   */
   readonly minScore?: number | undefined;
   /** Detections of a picture at most. Default 100. */
   readonly most?: number | undefined;
@@ -145,7 +148,10 @@ export class Detector implements AsyncDisposable {
       this.#decoding(),
     );
     const [fx, fy] = [image.width / size[1], image.height / size[0]];
-    return found.map((detection) => this.#detection(detection, fx, fy));
+    const { minScore = DEFAULT_MIN_SCORE } = this.#options;
+    return found
+      .filter(({ score }) => score >= minScore)
+      .map((detection) => this.#detection(detection, fx, fy));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -24,8 +24,6 @@ interface ShownPicture {
 
 /** Pictures under each heading of the report. */
 const MOST_SHOWN = 8;
-/** What figures are made with: everything that has any chance. */
-const FIGURE_MIN_SCORE = 0.05;
 /** What is drawn, and counted for the pictures. */
 const SHOWN_MIN_SCORE = 0.3;
 const TRUTH: Color = [255, 255, 255];
@@ -40,7 +38,7 @@ export async function validateDetection(
   pictures: readonly DetectionPicture[],
   { signal, onProgress, ...device }: ValidationOptions,
 ): Promise<Validation> {
-  await using detector = await Detector.load(model, { ...device, minScore: FIGURE_MIN_SCORE });
+  await using detector = await Detector.load(model, { ...device, minScore: 0 });
   const { classes } = detector;
   const limit = recipe.validate.limit ?? undefined;
   const order = shuffle(

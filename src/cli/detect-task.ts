@@ -1,0 +1,142 @@
+// `hrnet detect` as a task over pictures: boxes drawn over the picture, and in JSON.
+
+import { drawObjects } from "../detection/draw-detections.ts";
+import { HRNetError, nearestNames } from "../errors.ts";
+import { type Detection, Detector } from "../estimators/detector.ts";
+import { writeFileAtomic } from "../files/atomic-write.ts";
+import { encodeImage } from "../image/encode.ts";
+import { downloadProgress } from "./load-options.ts";
+import type { DeviceOptions } from "./options.ts";
+import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
+import type { PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import { findOneByOne } from "./picture-stream.ts";
+import { identityOf } from "./run-folder.ts";
+import { packageVersion } from "./version.ts";
+
+/** Options of `hrnet detect` as parsed. */
+export interface DetectCommandOptions extends PictureRunOptions, DeviceOptions {
+  readonly model: string;
+  readonly offline?: boolean;
+  readonly minScore: number;
+  readonly nms: number;
+  readonly most: number;
+  /** Names of classes to keep. */
+  readonly classes?: readonly string[];
+  readonly sides?: readonly [number, number];
+  readonly draw: DrawFormat;
+  readonly truncated: "refuse" | "accept";
+  readonly maxPixels?: number;
+}
+
+/** An object in the JSON of a picture. */
+type RecordedObject = Pick<Detection, "label" | "score" | "box">;
+
+/** The JSON of one picture. */
+interface DetectRecord extends PictureRecord {
+  /** The best first. */
+  readonly objects: readonly RecordedObject[];
+}
+
+/** Decimals of boxes and scores in JSON: hundredths of a pixel, and what a float32 score tells. */
+const BOX_DECIMALS = 2;
+const SCORE_DECIMALS = 5;
+
+/** The task that parsed options ask for. */
+export function detectTask(
+  options: DetectCommandOptions,
+): PictureTask<OutputPaths, readonly Detection[], DetectRecord> {
+  const { model, minScore, nms, most, classes, sides, draw, truncated, maxPixels } = options;
+  return {
+    label: "detect",
+    counted: { word: "object", of: ({ objects }) => objects.length },
+    choose: (inputs) => inputs,
+    pathsOf: (inputs, out) => outputPaths(inputs, out, draw, "drawn"),
+    settings: async () => ({
+      version: packageVersion(),
+      task: "detection",
+      model: await identityOf(model),
+      minScore,
+      nms,
+      most,
+      classes,
+      sides,
+      draw,
+      truncated,
+      maxPixels,
+    }),
+    isRecord: ({ objects }) => Array.isArray(objects),
+    open: async (signal) => workerOf(await openDetector(options, signal), options),
+  };
+}
+
+/** @throws HRNetError as `Detector.load`; `usage` for classes that the model does not tell */
+async function openDetector(options: DetectCommandOptions, signal: AbortSignal): Promise<Detector> {
+  const { model, offline, minScore, nms, most, classes = [], sides, device, threads } = options;
+  const detector = await Detector.load(model, {
+    minScore,
+    nms,
+    most,
+    sides,
+    download: { ...(offline && { offline }), onProgress: downloadProgress(model), signal },
+    device,
+    threads,
+  });
+  const known = detector.classes.classes;
+  const unknown = classes.find((name) => !known.includes(name));
+  if (unknown === undefined) return detector;
+  await detector[Symbol.asyncDispose]();
+  throw new HRNetError(
+    "usage",
+    `The model does not tell "${unknown}" apart. Nearest: ${nearestNames(unknown, known).join(", ")}.`,
+  );
+}
+
+function workerOf(
+  detector: Detector,
+  { draw, truncated, maxPixels, classes }: DetectCommandOptions,
+): PictureWorker<OutputPaths, readonly Detection[], DetectRecord> {
+  const decode = { truncated, ...(maxPixels !== undefined && { maxPixels }) };
+  const { colors } = detector.classes;
+  const rounded = (value: number, decimals: number): number => Number(value.toFixed(decimals));
+  return {
+    stream: (jobs, signal) =>
+      findOneByOne(
+        jobs,
+        decode,
+        async (image) => {
+          const found = await detector.detect(image, { signal });
+          return classes ? found.filter(({ label }) => classes.includes(label)) : found;
+        },
+        signal,
+      ),
+    async finish({ source, paths }, image, found, run) {
+      const { width, height } = image;
+      const record: DetectRecord = {
+        source,
+        width,
+        height,
+        model: detector.description.name,
+        ...(run && { run: run.id }),
+        objects: found.map(({ label, score, box }) => ({
+          label,
+          score: rounded(score, SCORE_DECIMALS),
+          box: box.map((value) => rounded(value, BOX_DECIMALS)) as unknown as Detection["box"],
+        })),
+      };
+      if (!paths) return record;
+      if (paths.drawn !== undefined && draw !== "none") {
+        // The best on top.
+        const drawn = [...found].reverse().map(({ box, label, score, class: number }) => ({
+          box,
+          color: colors[number]!,
+          text: `${label} ${Math.round(100 * score)}`,
+        }));
+        drawObjects(image, drawn);
+        await writeFileAtomic(paths.drawn, await encodeImage(image, draw === "jpg" ? "jpeg" : "png"));
+      }
+      await writeFileAtomic(paths.record, `${JSON.stringify(record)}\n`);
+      return record;
+    },
+    dispose: () => detector[Symbol.asyncDispose](),
+  };
+}
