@@ -34,8 +34,9 @@ const FLAGS = {
     oksNms: "--oks-nms",
     pck: "--pck",
     sigmas: "--sigmas",
-    saveResults: "--save-results",
   },
+  mirrored: { flipTest: "--flip-test" },
+  results: { saveResults: "--save-results" },
   MPII: { pckhTruth: "--pckh-truth" },
   pose: {
     batchSize: "--batch-size",
@@ -54,9 +55,10 @@ const FLAGS = {
 
 /** Which of {@link FLAGS} each kind of data takes. */
 const TAKEN = {
-  COCO: ["COCO", "pose"],
-  MPII: ["MPII", "pose"],
-  segmentation: ["segmentation"],
+  COCO: ["COCO", "pose", "results", "mirrored"],
+  MPII: ["MPII", "pose", "mirrored"],
+  segmentation: ["segmentation", "mirrored"],
+  detection: ["results"],
 } as const;
 
 /** @throws HRNetError `usage` for an option that would be without effect on data of that kind */

@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { OKS_NMS_THRESHOLD } from "../pose/oks-nms.ts";
 import { INFERENCE_METHODS } from "../segmentation/inference-method.ts";
+import { evaluateDetectionModel } from "./eval-detection.ts";
 import type { EvalOptions } from "./eval-options.ts";
 import { evaluatePose } from "./eval-pose.ts";
 import { evaluateSegmentationModel } from "./eval-segmentation.ts";
@@ -21,8 +22,11 @@ import { addModelOption, estimatorOf, loadChosenModel } from "./pose-model.ts";
 /** Measures whatever the model is for. */
 async function evaluate(path: string, options: EvalOptions, signal: AbortSignal): Promise<string> {
   const model = await loadChosenModel(options, signal);
-  if (model.description.task === "segmentation" && "weights" in model)
-    return evaluateSegmentationModel(path, options, model, signal);
+  if ("weights" in model) {
+    const { task } = model.description;
+    if (task === "segmentation") return evaluateSegmentationModel(path, options, model, signal);
+    if (task === "detection") return evaluateDetectionModel(path, options, model, signal);
+  }
   const detected = options.detections !== undefined;
   await using estimator = await estimatorOf(model, options, {
     batchSize: options.batchSize,
@@ -38,11 +42,12 @@ export function command(): Command {
     .description(
       "Measures a model on a labelled data set. Pose: COCO AP and AR (equal to pycocotools), or MPII PCKh; the source of the\n" +
         "boxes stands beside the AP, since annotated boxes give about 2 AP more than a detector's. Segmentation: mIoU, pixel and\n" +
-        "mean accuracy, by class; scales, windows and flip test stand beside the figures.",
+        "mean accuracy, by class; scales, windows and flip test stand beside the figures. Detection: COCO AP and AR of boxes.",
     )
     .argument(
       "<data>",
-      "pose: a folder in COCO or MPII layout, or a COCO file; segmentation: a folder of pictures and label maps",
+      "pose: a folder in COCO or MPII layout, or a COCO file; segmentation: a folder of pictures and label maps; " +
+        "detection: a folder in COCO or Pascal VOC layout, or a COCO file",
     )
     .option("--split <name>", "such as val2017 or val (default: the last val…)")
     .option("--detections <file>", "COCO detections to take the boxes from (default: annotated boxes)")
@@ -93,6 +98,7 @@ Examples:
   hrnet eval mpii --model hrnet-w32-mpii-256x256 --flip-test
   hrnet eval cityscapes --model hrnet_ocr_cs_8162_torch11.pth
   hrnet eval cityscapes --model w48.safetensors --method cityscapes --scales 0.5,0.75,1,1.25,1.5,1.75 --flip-test
+  hrnet eval cells --model runs/cells/best.safetensors --save-results found.json
   hrnet eval streets --model runs/streets/best.safetensors --confusion confusion.png`,
     )
     .action(async (path: string, options: EvalOptions) => {

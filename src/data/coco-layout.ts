@@ -13,12 +13,18 @@ export interface CocoSplit {
   readonly imageFolders: readonly string[];
 }
 
-/** How well a file name fits keypoint annotations, best first; the split's name is the last part. */
-const FILE_PATTERNS: readonly RegExp[] = [
-  /^person_keypoints_(?<split>[^_]+)\.json$/,
-  /^.*keypoints.*_(?<split>[^_]+)\.json$/,
-  /^(?:.*_)?(?<split>[^_]+)\.json$/,
-];
+/** What annotations are wanted of. */
+export type CocoAnnotationKind = "keypoints" | "instances";
+
+/** How well a file name fits annotations of a kind, best first; the split's name is the last part. */
+const FILE_PATTERNS: Readonly<Record<CocoAnnotationKind, readonly RegExp[]>> = {
+  keypoints: [
+    /^person_keypoints_(?<split>[^_]+)\.json$/,
+    /^.*keypoints.*_(?<split>[^_]+)\.json$/,
+    /^(?:.*_)?(?<split>[^_]+)\.json$/,
+  ],
+  instances: [/^instances_(?<split>[^_]+)\.json$/, /^(?:.*_)?(?<split>[^_]+)\.json$/],
+};
 
 interface Candidate {
   readonly split: string;
@@ -27,19 +33,24 @@ interface Candidate {
 }
 
 /**
- * Finds a split: its annotations in `annotations/` (or in `path` itself), named `person_keypoints_<split>.json`,
- * `…keypoints…_<split>.json` or anything ending in `_<split>.json`, and its images in `<split>/`, `images/<split>/`,
- * `images/` or beside the annotations.
+ * Finds a split: its annotations in `annotations/` (or in `path` itself), named `person_keypoints_<split>.json` or
+ * `instances_<split>.json`, or anything ending in `_<split>.json`, and its images in `<split>/`, `images/<split>/`, `images/`,
+ * `JPEGImages/` or beside the annotations.
  * @param path the data set's folder, or an annotation file
  * @param split such as `val2017`; by default the last one whose name begins with `val`
+ * @param kind which file is taken where a split has several
  * @throws HRNetError `file-not-found` naming the splits that are there
  */
-export async function findCocoSplit(path: string, split?: string): Promise<CocoSplit> {
+export async function findCocoSplit(
+  path: string,
+  split?: string,
+  kind: CocoAnnotationKind = "keypoints",
+): Promise<CocoSplit> {
   const info = await stat(path).catch((cause: unknown) => {
     throw new HRNetError("file-not-found", `There is no data set ${path}. Check the path.`, { cause });
   });
   if (info.isFile()) {
-    const name = split ?? candidate(basename(path))?.split ?? basename(path, ".json");
+    const name = split ?? candidate(basename(path), kind)?.split ?? basename(path, ".json");
     const folder = dirname(path);
     const root = basename(folder) === "annotations" ? dirname(folder) : folder;
     return { name, annotationFile: path, imageFolders: await imageFolders(root, folder, name) };
@@ -52,7 +63,7 @@ export async function findCocoSplit(path: string, split?: string): Promise<CocoS
     });
   });
   const candidates = names
-    .map(candidate)
+    .map((name) => candidate(name, kind))
     .filter((found) => found !== undefined)
     .sort((a, b) => compare(a.split, b.split) || a.rank - b.rank || compare(a.file, b.file));
   const chosen = split ?? candidates.findLast((found) => found.split.startsWith("val"))?.split;
@@ -63,7 +74,7 @@ export async function findCocoSplit(path: string, split?: string): Promise<CocoS
       "file-not-found",
       `${folder} has no annotations ${chosen === undefined ? 'of a split "val…"' : `of the split "${chosen}"`}. ` +
         (splits.length === 0
-          ? "Expected a file such as annotations/person_keypoints_val2017.json."
+          ? `Expected a file such as annotations/${kind === "keypoints" ? "person_keypoints" : "instances"}_val2017.json.`
           : `Splits found: ${splits.join(", ")}. Name one of them.`),
     );
   }
@@ -78,7 +89,10 @@ export async function findCocoSplit(path: string, split?: string): Promise<CocoS
  * The folder that has the first image of a split.
  * @throws HRNetError `file-not-found` naming the image and the folders looked at
  */
-export async function chooseImageFolder(split: CocoSplit, firstFileName: string): Promise<string> {
+export async function chooseImageFolder(
+  split: Pick<CocoSplit, "name" | "imageFolders">,
+  firstFileName: string,
+): Promise<string> {
   for (const folder of split.imageFolders) {
     const present = await access(join(folder, firstFileName)).then(
       () => true,
@@ -92,8 +106,8 @@ export async function chooseImageFolder(split: CocoSplit, firstFileName: string)
   );
 }
 
-function candidate(file: string): Candidate | undefined {
-  for (const [rank, pattern] of FILE_PATTERNS.entries()) {
+function candidate(file: string, kind: CocoAnnotationKind): Candidate | undefined {
+  for (const [rank, pattern] of FILE_PATTERNS[kind].entries()) {
     const split = pattern.exec(file)?.groups?.["split"];
     if (split !== undefined) return { split, file, rank };
   }
@@ -105,6 +119,7 @@ async function imageFolders(root: string, annotationFolder: string, split: strin
     join(root, split),
     join(root, "images", split),
     join(root, "images"),
+    join(root, "JPEGImages"),
     root,
     annotationFolder,
   ];

@@ -52,10 +52,13 @@ export async function readCocoResults(path: string, keypointCount?: number): Pro
  * @throws HRNetError `invalid-data` for a number that is not finite (JSON has none), `write-failed`
  */
 export async function writeCocoResults(path: string, results: readonly CocoKeypointResult[]): Promise<void> {
-  await writeFileAtomic(path, resultChunks(results));
+  await writeFileAtomic(path, resultChunks(results, poseLine));
 }
 
-function* resultChunks(results: readonly CocoKeypointResult[]): Generator<Uint8Array> {
+function* resultChunks<Result>(
+  results: readonly Result[],
+  resultLine: (result: Result, index: number) => string,
+): Generator<Uint8Array> {
   const encoder = new TextEncoder();
   yield encoder.encode("[");
   for (let start = 0; start < results.length; start += RESULTS_PER_CHUNK) {
@@ -67,15 +70,32 @@ function* resultChunks(results: readonly CocoKeypointResult[]): Generator<Uint8A
   yield encoder.encode("\n]\n");
 }
 
-function resultLine({ imageId, categoryId, keypoints, score }: CocoKeypointResult, index: number): string {
+function poseLine({ imageId, categoryId, keypoints, score }: CocoKeypointResult, index: number): string {
   const numbers = Array.from(keypoints);
-  if (!Number.isFinite(score) || !numbers.every(Number.isFinite)) {
-    throw new HRNetError(
-      "invalid-data",
-      `Result ${index} (image ${imageId}) has a score or coordinate that is not finite; it was not written.`,
-    );
-  }
+  requireFinite([score, ...numbers], index, imageId);
   return JSON.stringify({ image_id: imageId, category_id: categoryId, keypoints: numbers, score });
+}
+
+function detectionLine({ imageId, categoryId, box, score }: CocoDetection, index: number): string {
+  requireFinite([score, ...box], index, imageId);
+  return JSON.stringify({ image_id: imageId, category_id: categoryId, bbox: box, score });
+}
+
+/** JSON has no other numbers. */
+function requireFinite(numbers: readonly number[], index: number, imageId: number): void {
+  if (numbers.every(Number.isFinite)) return;
+  throw new HRNetError(
+    "invalid-data",
+    `Result ${index} (image ${imageId}) has a score or coordinate that is not finite; it was not written.`,
+  );
+}
+
+/**
+ * Writes detected boxes as a COCO results file, numbers unrounded.
+ * @throws HRNetError as {@link writeCocoResults}
+ */
+export async function writeCocoDetections(path: string, detections: readonly CocoDetection[]): Promise<void> {
+  await writeFileAtomic(path, resultChunks(detections, detectionLine));
 }
 
 /**

@@ -3,11 +3,17 @@
 import { join } from "node:path";
 import { HRNetError } from "../errors.ts";
 import { type CocoInstanceDataset, readCocoInstances } from "./coco-instances.ts";
+import { chooseImageFolder } from "./coco-layout.ts";
 import { readVocInstances, type VocOptions } from "./voc.ts";
 
 /** A data set of objects. */
 export type DetectionSource =
-  | { readonly format: "coco"; readonly annotations: string; readonly images: string }
+  | {
+      readonly format: "coco";
+      readonly annotations: string;
+      /** A folder; of several, the first one that has the first picture. */
+      readonly images: string | readonly string[];
+    }
   | ({ readonly format: "voc"; readonly annotations: string; readonly images: string } & Pick<
       VocOptions,
       "list" | "corners"
@@ -25,6 +31,8 @@ export interface DetectionObject {
 
 /** A picture and its objects. */
 export interface DetectionPicture {
+  /** COCO's image id; Pascal VOC's pictures are counted from 1. */
+  readonly id: number;
   readonly path: string;
   /** Pixels. */
   readonly width: number;
@@ -36,6 +44,8 @@ export interface DetectionPicture {
 export interface DetectionPictures {
   /** Names, in the order of the numbers. */
   readonly classes: readonly string[];
+  /** The set's own ids of the classes (COCO's `category_id`); `undefined` for one that it does not have. */
+  readonly categoryIds: readonly (number | undefined)[];
   readonly pictures: readonly DetectionPicture[];
 }
 
@@ -52,6 +62,7 @@ export async function readDetectionPictures(
     source.format === "coco"
       ? await readCocoInstances(source.annotations)
       : await readVocInstances(source.annotations, source);
+  const images = await imageFolder(source, dataset);
   const names = classes ?? dataset.categories.map(({ name }) => name);
   const numbers = new Map(dataset.categories.map(({ id, name }) => [id, names.indexOf(name)]));
   if ([...numbers.values()].every((number) => number < 0)) {
@@ -75,11 +86,23 @@ export async function readDetectionPictures(
   }
   return {
     classes: names,
+    categoryIds: names.map((name) => dataset.categories.find((category) => category.name === name)?.id),
     pictures: [...dataset.images.values()].map(({ id, fileName, width, height }) => ({
-      path: join(source.images, fileName),
+      id,
+      path: join(images, fileName),
       width,
       height,
       objects: objects.get(id) ?? [],
     })),
   };
+}
+
+async function imageFolder(
+  { images, annotations }: DetectionSource,
+  dataset: CocoInstanceDataset,
+): Promise<string> {
+  if (typeof images === "string") return images;
+  const [first] = dataset.images.values();
+  if (first) return chooseImageFolder({ name: annotations, imageFolders: images }, first.fileName);
+  throw new HRNetError("invalid-data", `${annotations} lists no pictures; expected some in "images".`);
 }

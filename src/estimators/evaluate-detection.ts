@@ -4,11 +4,7 @@ import type { DetectionPicture } from "../data/detection-sets.ts";
 import { HRNetError } from "../errors.ts";
 import { decodeImage } from "../image/decode.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
-import {
-  type DetectionEvaluation,
-  type DetectionResult,
-  evaluateDetections,
-} from "../metrics/detection-eval.ts";
+import { type DetectionEvaluation, evaluateDetections } from "../metrics/detection-eval.ts";
 import type { Detection, Detector } from "./detector.ts";
 import { mapAhead } from "./map-ahead.ts";
 
@@ -23,10 +19,23 @@ export interface DetectionEvaluationOptions {
   readonly onPicture?: (picture: DetectionPicture, found: readonly Detection[]) => void;
 }
 
+/** An object found during an evaluation. */
+export interface FoundObject {
+  /** Place of the picture among those given. */
+  readonly picture: number;
+  /** Number of the class. */
+  readonly class: number;
+  /** `[x, y, width, height]` in pixels. */
+  readonly box: Detection["box"];
+  readonly score: number;
+}
+
 /** Figures of a data set, and where they come from. */
 export interface DetectorEvaluation extends DetectionEvaluation {
   /** Pictures that were counted. */
   readonly pictures: number;
+  /** What was found, in the order of the pictures. */
+  readonly results: readonly FoundObject[];
   /** Pictures that could not be read; they are not counted. */
   readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
 }
@@ -47,15 +56,15 @@ export async function evaluateDetector(
   const used = pictures.slice(0, limit);
   const unreadable: { path: string; reason: string }[] = [];
   const counted: number[] = [];
-  const results: DetectionResult[] = [];
+  const results: FoundObject[] = [];
   let done = 0;
   const read = (picture: DetectionPicture, index: number) => readPicture(picture, index, signal);
   for await (const { picture, index, image, reason } of mapAhead(used, DECODING_AHEAD, read, signal)) {
     if (image) {
       const found = await detector.detect(image, signal ? { signal } : {});
       counted.push(index);
-      for (const { box, score, class: categoryId } of found)
-        results.push({ imageId: index, categoryId, box, score });
+      for (const { box, score, class: number } of found)
+        results.push({ picture: index, class: number, box, score });
       onPicture?.(picture, found);
     } else unreadable.push({ path: picture.path, reason: reason! });
     onProgress?.(++done, used.length);
@@ -76,8 +85,16 @@ export async function evaluateDetector(
     })),
   );
   const categoryIds = detector.classes.classes.map((_, index) => index);
-  const evaluation = evaluateDetections({ imageIds: counted, categoryIds, annotations }, results);
-  return { ...evaluation, pictures: counted.length, unreadable };
+  const evaluation = evaluateDetections(
+    { imageIds: counted, categoryIds, annotations },
+    results.map(({ picture: imageId, class: categoryId, box, score }) => ({
+      imageId,
+      categoryId,
+      box,
+      score,
+    })),
+  );
+  return { ...evaluation, pictures: counted.length, results, unreadable };
 }
 
 async function readPicture(

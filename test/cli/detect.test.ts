@@ -7,49 +7,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { command } from "../../src/cli/detect.ts";
 import { Detector } from "../../src/estimators/detector.ts";
 import { encodeImage } from "../../src/image/encode.ts";
-import { IMAGENET_NORMALIZATION } from "../../src/image/warp.ts";
-import type { Model } from "../../src/model-file/import-checkpoint.ts";
 import { saveModel } from "../../src/model-file/load-model.ts";
-import { defineClassTable } from "../../src/segmentation/class-table.ts";
 import { runVerb } from "../helpers/cli.ts";
+import { ANIMALS, randomDetectionModel } from "../helpers/detection-model.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { squares } from "../helpers/segmentation-model.ts";
-import { randomWeights, tinyHRNet } from "../helpers/tiny-models.ts";
 
 const root = mkdtempSync(join(tmpdir(), "hrnet-detect-"));
 const photos = join(root, "photos");
 const file = join(root, "tiny.safetensors");
-const CLASSES = ["cat", "dog"];
-let model: Model;
+const model = randomDetectionModel(4);
 
 beforeAll(async () => {
-  const network = tinyHRNet({ type: "fcos", channels: 2, convs: 1, neck: { channels: 32, levels: 5 } });
-  model = {
-    description: {
-      version: 1,
-      name: "animals",
-      task: "detection",
-      network,
-      input: [96, 128],
-      preprocessing: IMAGENET_NORMALIZATION,
-      classes: defineClassTable({
-        name: "animals",
-        classes: CLASSES,
-        colors: [
-          [255, 0, 0],
-          [0, 0, 255],
-        ],
-      }),
-      provenance: { source: "test", codeBase: "hrnet-ts" },
-    },
-    weights: randomWeights(network, 4),
-  };
-  // Distances of some pixels: e to the power of what the last layer gives.
-  for (const [name, { data }] of model.weights) {
-    if (name.startsWith("bbox_head.scales.")) (data as Float32Array).fill(1);
-    if (name === "bbox_head.conv_reg.weight") (data as Float32Array).fill(0.001);
-    if (name === "bbox_head.conv_reg.bias") (data as Float32Array).fill(3);
-  }
   await saveModel(file, model);
   mkdirSync(join(photos, "sub"), { recursive: true });
   writeFileSync(join(photos, "a.png"), await encodeImage(squares(200, 150), "png"));
@@ -81,7 +50,7 @@ test("pictures of any shape: boxes within them, drawn and in JSON, the best firs
     const scores = record.objects.map(({ score }: { score: number }) => score);
     expect(scores).toEqual([...scores].sort((a, b) => b - a));
     for (const { label, box } of record.objects) {
-      expect(CLASSES).toContain(label);
+      expect(ANIMALS).toContain(label);
       const [x, y, w, h] = box as [number, number, number, number];
       for (const value of [x, y, width - x - w, height - y - h]) expect(value).toBeGreaterThan(-0.02);
     }
