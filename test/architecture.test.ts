@@ -54,7 +54,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   report: ["files", "image", "pose", "skeleton"],
   recipe: ["detection", "files", "image", "models", "pose", "segmentation", "skeleton"],
   train: ["tensor", "graph", "models", "runtime", "weights"],
-  doctor: ["data", "files", "image", "pose", "random", "segmentation", "skeleton"],
+  doctor: ["data", "files", "image", "masks", "pose", "random", "segmentation", "skeleton"],
   estimators: [
     "tensor",
     "data",

@@ -53,12 +53,12 @@ async function examine(
 export function command(): Command {
   return new Command("hrnet doctor")
     .description(
-      "Checks data sets of keypoints, or of pictures and label maps, and explains what it finds: what it means, what it does to training or figures,\n" +
+      "Checks data sets of keypoints, of boxes and masks, or of pictures and label maps, and explains what it finds: what it means, what it does to training or figures,\n" +
         "what to do. Exit code 1 when there are errors.",
     )
     .argument(
       "<data...>",
-      "annotation files (COCO keypoints, MPII), folders with annotations/ or annot/, folders of pictures and label maps",
+      "annotation files (COCO keypoints or instances, MPII), folders with annotations/ or annot/, folders of pictures and label maps",
     )
     .option("--images <dir>", "folder of the pictures (default: found near the annotations)")
     .option("--no-images", "check the annotations alone")
@@ -83,6 +83,7 @@ export function command(): Command {
 Examples:
   hrnet doctor coco --out sheets
   hrnet doctor streets --out sheets
+  hrnet doctor cells/annotations/instances_train.json --out sheets
   hrnet doctor my/annotations.json --images my/photos
   hrnet doctor train.json --against val.json --quick
   hrnet doctor annotations.json --no-images --json`,

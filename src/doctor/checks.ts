@@ -3,6 +3,7 @@
 import { BOX_CHECKS } from "./checks/boxes.ts";
 import { KEYPOINT_CHECKS } from "./checks/keypoints.ts";
 import { MPII_CHECKS } from "./checks/mpii.ts";
+import { OBJECT_CHECKS } from "./checks/objects.ts";
 import { PICTURE_CHECKS } from "./checks/pictures.ts";
 import { SIDE_CHECKS } from "./checks/sides.ts";
 import { SKELETON_CHECKS } from "./checks/skeleton.ts";
@@ -17,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   ...SKELETON_CHECKS,
   ...KEYPOINT_CHECKS,
   ...BOX_CHECKS,
+  ...OBJECT_CHECKS,
   ...MPII_CHECKS,
   ...SIDE_CHECKS,
 ];
@@ -28,6 +30,8 @@ const EXPLAINS: Readonly<Record<string, readonly string[]>> = {
   "skeleton-unknown": ["no-persons", "persons-unlabelled"],
   "no-persons": ["persons-unlabelled"],
   "box-corners": ["box-beyond-picture", "box-too-large", "area-above-box"],
+  "object-corners": ["object-beyond-picture", "object-area", "mask-box"],
+  "object-fractions": ["object-area", "mask-box", "objects-tiny"],
   "box-fractions": ["area-above-box", "box-of-another", "keypoint-outside-box"],
   "keypoint-fractions": [
     "box-too-large",

@@ -90,9 +90,9 @@ export function keypointExtent(
   return [left, top, right, bottom];
 }
 
-/** Persons that training uses: no crowds, at least one keypoint labelled. */
-export function trainable({ annotations }: DoctorDataset): DoctorAnnotation[] {
-  return annotations.filter(({ crowd, labelled }) => !crowd && labelled > 0);
+/** What training uses: no crowds; of persons with keypoints, those with at least one labelled. */
+export function trainable({ annotations, format }: DoctorDataset): DoctorAnnotation[] {
+  return annotations.filter(({ crowd, labelled }) => !crowd && (format === "instances" || labelled > 0));
 }
 
 /** `[x, y, width, height]` of a person: the box, or MPII's square of 200 · scale about the centre. */

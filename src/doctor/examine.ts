@@ -5,13 +5,14 @@ import { basename, dirname, join } from "node:path";
 import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { encodeImage } from "../image/encode.ts";
+import { objectsByCategory } from "./checks/objects.ts";
 import { runChecks } from "./checks.ts";
 import { drawSheet, findingCells, type SheetCell } from "./contact-sheet.ts";
 import { keypointExtent, median, personBox, trainable } from "./describe.ts";
 import { drawPersonCell, sampleCells } from "./person-cells.ts";
 import { findImageFolder, inspectPictures } from "./picture-files.ts";
 import { readForDoctor } from "./read-dataset.ts";
-import type { DoctorDataset, Examined, Finding, PictureFacts } from "./types.ts";
+import type { DoctorAnnotation, DoctorDataset, Examined, Finding, PictureFacts } from "./types.ts";
 
 /** Options of {@link examineDatasets}. */
 export interface ExamineOptions {
@@ -48,8 +49,14 @@ export interface Examination {
 export interface ExaminationCounts {
   readonly images: number;
   readonly annotations: number;
-  /** Not crowds, at least one keypoint labelled: what is trained and evaluated with. */
+  /** Not crowds, at least one keypoint labelled: what is trained and evaluated with. 0 in sets of objects. */
   readonly persons: number;
+  /** Not crowds, in sets of objects; those with a mask; those of each class. */
+  readonly objects?: {
+    readonly all: number;
+    readonly masks: number;
+    readonly byClass: Readonly<Record<string, number>>;
+  };
   /** Of those. */
   readonly labelledKeypoints: number;
   /** Persons times keypoints of the set. */
@@ -114,7 +121,7 @@ const ANNOTATION_FOLDERS = ["annotations", "annot"];
 /**
  * The annotation files of a data set: the path itself if it is a file, else the `.json` files in `annotations/`, `annot/`
  * or the folder itself. Where some have `keypoints` in their name, as COCO's, the others are left alone; so are
- * those that hold no keypoints, unless none does.
+ * those that are no annotations, unless none is.
  * @throws HRNetError `file-not-found`
  */
 export async function findAnnotationFiles(path: string): Promise<string[]> {
@@ -149,18 +156,34 @@ function countsOf({ dataset, pictures }: Examined): ExaminationCounts {
   const sides = persons.map((person) => {
     const box = personBox(person);
     if (box) return Math.max(box[2]!, box[3]!);
-    const [left, top, right, bottom] = keypointExtent(person.keypoints!);
+    if (person.keypoints === undefined) return 0;
+    const [left, top, right, bottom] = keypointExtent(person.keypoints);
     return Math.max(right - left, bottom - top);
   });
+  const instances = dataset.format === "instances";
   return {
     images: dataset.images.length,
     annotations: dataset.annotations.length,
-    persons: persons.length,
+    persons: instances ? 0 : persons.length,
+    ...(instances && { objects: objectsOf(dataset, persons) }),
     labelledKeypoints: persons.reduce((sum, { labelled }) => sum + labelled, 0),
     possibleKeypoints: persons.length * (dataset.skeleton?.keypoints.length ?? 0),
     medianSide: persons.length > 0 ? median(sides) : null,
     picturesRead: pictures.size,
   };
+}
+
+function objectsOf(
+  dataset: DoctorDataset,
+  objects: readonly DoctorAnnotation[],
+): NonNullable<ExaminationCounts["objects"]> {
+  const counts = objectsByCategory(dataset);
+  const byClass: Record<string, number> = {};
+  for (const { id, name } of dataset.categories) {
+    const key = name ?? String(id);
+    byClass[key] = (byClass[key] ?? 0) + (counts.get(id ?? Number.NaN) ?? 0);
+  }
+  return { all: objects.length, masks: objects.filter(({ mask }) => mask !== undefined).length, byClass };
 }
 
 async function writeSheets(

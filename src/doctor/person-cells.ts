@@ -13,11 +13,13 @@ import type { DoctorAnnotation, Examined } from "./types.ts";
 
 const BOX: Color = [240, 228, 66];
 
-/** A random choice of persons, in the file's order; the same for the same seed. */
+/** A random choice of persons or objects, in the file's order; the same for the same seed. */
 export function sampleCells({ dataset }: Examined, seed: number): SheetCell[] {
   return sampleOf(trainable(dataset), seed).map((annotation) => {
     const image = imageOf(annotation, dataset);
-    return { label: [`id ${annotation.id ?? "?"}`, image?.fileName ?? ""], image, annotation };
+    const category = dataset.categories.find(({ id }) => id === annotation.categoryId);
+    const what = dataset.format === "instances" ? [category?.name ?? "?"] : [];
+    return { label: [...what, `id ${annotation.id ?? "?"}`, image?.fileName ?? ""], image, annotation };
   });
 }
 

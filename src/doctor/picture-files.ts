@@ -29,7 +29,7 @@ const LEVELS = 3;
 
 /**
  * The folder below which most of a set's pictures are: the annotations' own, those above it, and in each of them
- * `<split>/`, `images/`, `images/<split>/`.
+ * `<split>/`, `images/`, `images/<split>/`, `JPEGImages/`.
  * @returns `undefined` when none has any of them
  */
 export async function findImageFolder(dataset: DoctorDataset): Promise<string | undefined> {
@@ -43,7 +43,9 @@ export async function findImageFolder(dataset: DoctorDataset): Promise<string | 
   for (let level = 1; level < LEVELS; level++) roots.push(dirname(roots.at(-1)!));
   const folders = [
     ...new Set(
-      roots.flatMap((root) => [join(root, split), join(root, "images", split), join(root, "images"), root]),
+      roots.flatMap((root) =>
+        [split, join("images", split), "images", "JPEGImages", ""].map((name) => join(root, name)),
+      ),
     ),
   ];
   const counts = await Promise.all(

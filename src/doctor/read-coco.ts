@@ -3,13 +3,18 @@
 import { defineSkeleton, type Skeleton } from "../skeleton/skeleton.ts";
 import { COCO_17, SKELETONS } from "../skeleton/skeletons.ts";
 import { countLabelled, isNumbers, isObject, type Json, LenientFields, shown } from "./fields.ts";
+import { readOutline } from "./read-outline.ts";
 import type { DoctorAnnotation, DoctorCategory, DoctorDataset, DoctorImage } from "./types.ts";
 
 /** Names under which tools write mirror partners into a category. */
 const FLIP_FIELDS = ["flip_pairs", "flipPairs", "keypoint_flip_map"] as const;
 
-/** The data set in parsed JSON. */
-export function readLenientCoco(json: unknown, source: string): DoctorDataset {
+/** The data set in parsed JSON. @param format `instances`: without keypoints, and masks are read */
+export function readLenientCoco(
+  json: unknown,
+  source: string,
+  format: "coco" | "instances" = "coco",
+): DoctorDataset {
   const fields = new LenientFields();
   const root = isObject(json) ? json : {};
   for (const key of ["images", "annotations", "categories"]) {
@@ -18,23 +23,38 @@ export function readLenientCoco(json: unknown, source: string): DoctorDataset {
   const images = fields
     .objects(root["images"], "images")
     .map(({ entry, index }) => readImage(fields, entry, index));
-  const annotations = fields
-    .objects(root["annotations"], "annotations")
-    .map(({ entry, index }) => readAnnotation(fields, entry, index));
+  const imageById = firstById(images);
+  const annotations = fields.objects(root["annotations"], "annotations").map(({ entry, index }) => {
+    const annotation = readAnnotation(fields, entry, index);
+    return format === "instances" ? withMask(annotation, entry["segmentation"], imageById) : annotation;
+  });
   const categories = fields
     .objects(root["categories"], "categories")
     .map(({ entry, index }) => readCategory(fields, entry, index));
   const skeleton = skeletonOf(categories, annotations);
   return {
     source,
-    format: "coco",
+    format,
     images,
     annotations: annotations.map((annotation) => withoutMisfits(annotation, skeleton)),
     categories,
     skeleton,
     faults: fields.faults,
-    imageById: firstById(images),
+    imageById,
   };
+}
+
+function withMask(
+  annotation: DoctorAnnotation,
+  segmentation: unknown,
+  imageById: ReadonlyMap<number, DoctorImage>,
+): DoctorAnnotation {
+  const { width, height } = imageById.get(annotation.imageId ?? Number.NaN) ?? {};
+  const mask = readOutline(
+    segmentation,
+    width === undefined || height === undefined ? undefined : [width, height],
+  );
+  return mask ? { ...annotation, mask } : annotation;
 }
 
 /** Keypoints of another number than the skeleton's mean nothing to the checks of single keypoints. */

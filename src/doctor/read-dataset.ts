@@ -16,10 +16,11 @@ interface FormatReader {
 
 const READERS: readonly FormatReader[] = [
   { fits: isMpii, read: readLenientMpii },
-  { fits: isCocoKeypoints, read: readLenientCoco },
+  { fits: isCocoKeypoints, read: (json, source) => readLenientCoco(json, source) },
+  { fits: isCocoInstances, read: (json, source) => readLenientCoco(json, source, "instances") },
 ];
 
-/** Files that are no data set of keypoints but are often given as one; the first that fits is named. */
+/** Files that are no data set of keypoints or objects but are often given as one; the first that fits is named. */
 const OTHER_KINDS: readonly { readonly fits: (json: unknown) => boolean; readonly text: string }[] = [
   {
     fits: (json) => listHas(json, "score") && listHas(json, "keypoints"),
@@ -38,10 +39,6 @@ const OTHER_KINDS: readonly { readonly fits: (json: unknown) => boolean; readonl
     text: "COCO's panoptic segmentation. Keypoints are in person_keypoints_<split>.json.",
   },
   {
-    fits: (json) => annotationsHave(json, "bbox") || annotationsHave(json, "segmentation"),
-    text: "an instances file (boxes and masks) without keypoints. Keypoints are in person_keypoints_<split>.json.",
-  },
-  {
     fits: (json) =>
       isObject(json) && Array.isArray(json["images"]) && listOf(json, "annotations").length === 0,
     text: "a list of pictures without annotations (as COCO's image_info of the test sets).",
@@ -49,7 +46,7 @@ const OTHER_KINDS: readonly { readonly fits: (json: unknown) => boolean; readonl
 ];
 
 /**
- * Reads a file without refusing anything in it: what is wrong becomes `faults`; a file that is no data set of keypoints
+ * Reads a file without refusing anything in it: what is wrong becomes `faults`; a file that is no such data set
  * comes back with the format `other` and a `problem`.
  * @throws HRNetError `file-not-found`, `read-failed`, `limit-exceeded` (above 500 MB)
  */
@@ -105,6 +102,11 @@ function isCocoKeypoints(json: unknown): boolean {
   if (!isObject(json)) return false;
   const declared = listOf(json, "categories").some((category) => Array.isArray(category["keypoints"]));
   return declared || annotationsHave(json, "keypoints");
+}
+
+function isCocoInstances(json: unknown): boolean {
+  if (annotationsHave(json, "segments_info") || annotationsHave(json, "caption")) return false;
+  return annotationsHave(json, "bbox") || annotationsHave(json, "segmentation");
 }
 
 function listOf(json: Json, key: string): Json[] {

@@ -49,30 +49,44 @@ function summary(examination: AnyExamination): string[] {
   if (format === "other") return [];
   const { images, annotations, persons, labelledKeypoints, possibleKeypoints, medianSide, picturesRead } =
     counts;
-  const n = (value: number): string => value.toLocaleString("en");
+  const looked =
+    imageFolder === undefined
+      ? "Pictures were not looked at."
+      : `${n(picturesRead)} pictures looked at in ${imageFolder}`;
+  const side = medianSide === null ? "" : `; median longer side ${Math.round(medianSide)} px`;
+  if (counts.objects) {
+    const { all, masks, byClass } = counts.objects;
+    const text = `${n(images)} pictures, ${n(all)} objects (${masks === all ? "all" : masks === 0 ? "none" : n(masks)} with masks), ${n(annotations - all)} crowds`;
+    return [`COCO objects: ${text}${side}`, ...classLine(byClass, n), looked];
+  }
   const share = Math.round((100 * labelledKeypoints) / Math.max(1, possibleKeypoints));
   const kind = format === "mpii" ? "MPII" : "COCO keypoints";
-  const side = medianSide === null ? "" : `; median longer side ${Math.round(medianSide)} px`;
   return [
     `${kind}, ${skeleton ?? "unknown keypoints"}: ${n(images)} pictures, ${n(annotations)} annotations, ${n(persons)} persons with ` +
       `keypoints (${share} % labelled)${side}`,
-    imageFolder === undefined
-      ? "Pictures were not looked at."
-      : `${n(picturesRead)} pictures looked at in ${imageFolder}`,
+    looked,
   ];
+}
+
+const n = (value: number): string => value.toLocaleString("en");
+
+/** Classes with what each has, the most first. */
+function classLine(values: Readonly<Record<string, number>>, text: (value: number) => string): string[] {
+  const sorted = Object.entries(values).sort((a, b) => b[1] - a[1]);
+  if (sorted.length === 0) return [];
+  const shown = sorted.slice(0, MOST_SHARES).map(([name, value]) => `${name} ${text(value)}`);
+  const more = sorted.length > MOST_SHARES ? `, and ${sorted.length - MOST_SHARES} more` : "";
+  return wrap(`${shown.join(", ")}${more}`, "", "");
 }
 
 function segmentationSummary({ layout, classes, counts }: SegmentationExamination): string[] {
   const { images, pairs, ignored, shares } = counts;
   const percent = (share: number): string => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
-  const byShare = Object.entries(shares).sort((a, b) => b[1] - a[1]);
-  const shown = byShare.slice(0, MOST_SHARES).map(([name, share]) => `${name} ${percent(share)}`);
-  const more = byShare.length > MOST_SHARES ? `, and ${byShare.length - MOST_SHARES} more` : "";
   return [
     `Pictures and label maps (${layout === "folder" ? "folders" : layout}), ` +
-      `${classes === undefined ? "unknown classes" : `${byShare.length} classes of ${classes}`}: ${images} pictures, ${pairs} with labels, ` +
+      `${classes === undefined ? "unknown classes" : `${Object.keys(shares).length} classes of ${classes}`}: ${images} pictures, ${pairs} with labels, ` +
       `${percent(ignored)} of the pixels ignored`,
-    ...(shown.length > 0 ? wrap(`${shown.join(", ")}${more}`, "", "") : []),
+    ...classLine(shares, percent),
   ];
 }
 

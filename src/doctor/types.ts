@@ -2,8 +2,16 @@
 
 import type { Skeleton } from "../skeleton/skeleton.ts";
 
-/** Formats the doctor reads; `other` is a file that holds no keypoints, or no JSON at all. */
-export type DoctorFormat = "coco" | "mpii" | "other";
+/**
+ * Formats the doctor reads: COCO's with keypoints, MPII's, COCO's with boxes or masks alone; `other` is a file of another kind, or no JSON
+ * at all.
+ */
+export type DoctorFormat = "coco" | "mpii" | "instances" | "other";
+
+/** What a mask says of itself: `[x, y, width, height]` and pixels, or why it cannot be read. */
+export type MaskFacts =
+  | { readonly box: readonly [number, number, number, number]; readonly area: number }
+  | { readonly fault: string };
 
 /** One picture as listed. Whatever is missing or of the wrong type is `undefined`. */
 export interface DoctorImage {
@@ -16,7 +24,7 @@ export interface DoctorImage {
   readonly height: number | undefined;
 }
 
-/** One person as annotated. Whatever is missing or of the wrong type is `undefined`. */
+/** One person or object as annotated. Whatever is missing or of the wrong type is `undefined`. */
 export interface DoctorAnnotation {
   /** Place in the file. */
   readonly index: number;
@@ -26,6 +34,8 @@ export interface DoctorAnnotation {
   /** Four finite numbers, meant to be `[x, y, width, height]` in pixels. */
   readonly box: readonly number[] | undefined;
   readonly area: number | undefined;
+  /** Read in sets without keypoints only. */
+  readonly mask?: MaskFacts;
   /** K×3 finite numbers `[x, y, v]`, meant to be pixels counted from 0; `undefined` if there are not 3·K. */
   readonly keypoints: readonly number[] | undefined;
   /** How many numbers the file has for keypoints; `undefined` without or with anything else. */

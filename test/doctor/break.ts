@@ -1,6 +1,6 @@
 // How the tests of the doctor break one thing of a good set.
 import type { Examined } from "../../src/doctor/types.ts";
-import { examined, goodCoco, goodMpii, type Loose } from "./good-sets.ts";
+import { examined, goodCoco, goodInstances, goodMpii, type Loose } from "./good-sets.ts";
 
 /** A broken copy of the good set. */
 export const broken = (change: (json: Loose) => void): Loose => {
@@ -9,6 +9,11 @@ export const broken = (change: (json: Loose) => void): Loose => {
   return json;
 };
 export const coco = (change: (json: Loose) => void): Examined => examined(broken(change));
+export const instances = (change: (json: Loose) => void): Examined => {
+  const json = goodInstances();
+  change(json);
+  return examined(json);
+};
 export const mpii = (change: (json: Loose) => void): Examined => {
   const json = goodMpii();
   change(json);

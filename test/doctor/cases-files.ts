@@ -9,11 +9,6 @@ export const FILE_CASES: readonly Case[] = [
   { finds: ["file-unusable"], set: () => examined([{ bbox: [1, 2, 3, 4], score: 0.5 }]), says: "detections" },
   {
     finds: ["file-unusable"],
-    set: () => examined({ ...MIN, annotations: [{ id: 1, bbox: [0, 0, 1, 1] }] }),
-    says: "instances",
-  },
-  {
-    finds: ["file-unusable"],
     set: () => examined({ ...MIN, annotations: [{ id: 1, caption: "a dog" }] }),
     says: "captions",
   },

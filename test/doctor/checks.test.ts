@@ -7,13 +7,14 @@ import type { Examined, Finding } from "../../src/doctor/types.ts";
 import { SKELETONS } from "../../src/skeleton/skeletons.ts";
 import { broken, type Case } from "./break.ts";
 import { FILE_CASES } from "./cases-files.ts";
+import { OBJECT_CASES } from "./cases-objects.ts";
 import { PERSON_CASES } from "./cases-persons.ts";
-import { examined, goodCoco, goodMpii, type Loose, poseAt } from "./good-sets.ts";
+import { examined, goodCoco, goodInstances, goodMpii, type Loose, poseAt } from "./good-sets.ts";
 
 const ids = (findings: readonly Finding[]): string[] => findings.map(({ id }) => id);
 const check = (set: Examined): Finding[] => runChecks(set, 5);
 
-const CASES: readonly Case[] = [...FILE_CASES, ...PERSON_CASES];
+const CASES: readonly Case[] = [...FILE_CASES, ...PERSON_CASES, ...OBJECT_CASES];
 
 describe("one fault at a time", () => {
   test.each(CASES.map((one, i) => ({ ...one, name: `${one.finds[0]} (${i})` })))(
@@ -31,6 +32,7 @@ describe("one fault at a time", () => {
 test("sets without fault pass", () => {
   expect(ids(check(examined(goodCoco())))).toEqual([]);
   expect(ids(check(examined(goodMpii())))).toEqual([]);
+  expect(ids(check(examined(goodInstances())))).toEqual([]);
 });
 
 test("every check is tried above and explained in the documentation", () => {

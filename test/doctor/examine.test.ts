@@ -176,10 +176,10 @@ test("the command: exit code, text, JSON", async () => {
 test("as a process: 1 for unusable files, with what is needed", async () => {
   const root = temporaryFolder();
   mkdirSync(join(root, "annotations"));
-  const file = join(root, "annotations", "instances_val2017.json");
+  const file = join(root, "annotations", "captions_val2017.json");
   writeFileSync(
     file,
-    JSON.stringify({ images: [], annotations: [{ id: 1, bbox: [0, 0, 1, 1] }], categories: [] }),
+    JSON.stringify({ images: [], annotations: [{ id: 1, caption: "a dog" }], categories: [] }),
   );
   const [other, cut] = await Promise.all([
     runCli("doctor", root),

@@ -59,6 +59,36 @@ export function goodCoco(): Loose {
   return { images, annotations, categories };
 }
 
+/** 60 pictures of 200 × 280 with four objects each, half of them outlined by polygons, half by run lengths. */
+export function goodInstances(): Loose {
+  const { images } = goodCoco();
+  const annotations = images.flatMap(({ id }: { id: number }) =>
+    [0, 1, 2, 3].map((n) => {
+      const [x, y] = [10 + 90 * (n % 2), 10 + 130 * Math.floor(n / 2)];
+      return {
+        id: 4 * id + n,
+        image_id: id,
+        category_id: 1 + (n % 3),
+        bbox: [x, y, 60, 120],
+        area: 7200,
+        iscrowd: 0,
+        segmentation: n < 2 ? rectanglePolygon(x, y) : rectangleRuns(x, y),
+      };
+    }),
+  );
+  const categories = ["cat", "dog", "bird"].map((name, i) => ({ id: i + 1, name }));
+  return { images, annotations, categories };
+}
+
+const rectanglePolygon = (x: number, y: number): number[][] => [
+  [x, y, x + 60, y, x + 60, y + 120, x, y + 120],
+];
+/** Columns of 280 pixels, 120 of them inside in 60 columns. */
+const rectangleRuns = (x: number, y: number) => {
+  const between = Array.from({ length: 59 }, () => [160, 120]).flat();
+  return { size: [280, 200], counts: [280 * x + y, 120, ...between, 280 * (200 - x - 60) + 280 - y - 120] };
+};
+
 /** 240 persons in MPII's form: pixels counted from 1. */
 export function goodMpii(): Loose {
   return Array.from({ length: 240 }, (_, i) => ({

@@ -1,58 +1,21 @@
 // Checks of boxes and areas: what crops are cut by and what OKS divides by.
 
 import { AREA_PER_BOX } from "../../data/coco.ts";
+import { keypointExtent, list, median, percent, personHit, short, trainable } from "../describe.ts";
+import type { Check } from "../types.ts";
 import {
-  imageOf,
-  keypointExtent,
-  list,
-  median,
-  percent,
-  personHit,
-  short,
-  sizeOf,
-  trainable,
-} from "../describe.ts";
-import type { Check, DoctorAnnotation, Examined, Hit } from "../types.ts";
-
-const COCO = ["coco"] as const;
-
-/** A habit of the whole file needs this share of its persons… */
-const MOST = 0.9;
-/** …and this many of them. */
-const ENOUGH = 5;
-
-type Boxed = DoctorAnnotation & { readonly box: readonly number[] };
-
-const hasExtent = (annotation: DoctorAnnotation): annotation is Boxed =>
-  annotation.box !== undefined && annotation.box[2]! > 0 && annotation.box[3]! > 0;
-
-/** Persons with a box that has an extent. */
-const boxed = ({ dataset }: Examined): Boxed[] => trainable(dataset).filter(hasExtent);
-
-/** Whether all four numbers of a box, or all coordinates, look like fractions of the picture. */
-const isFraction = (values: readonly number[]): boolean =>
-  values.every((value) => value >= 0 && value <= 1) && values.some((value) => value > 0 && value < 1);
-
-/** Whether boxes of the file are `[x1, y1, x2, y2]`: most fit as corners, and many leave the picture otherwise. */
-function writtenAsCorners(examined: Examined): Hit | undefined {
-  let [corners, outside, known] = [0, 0, 0];
-  let example: Boxed | undefined;
-  for (const annotation of boxed(examined)) {
-    const size = sizeOf(imageOf(annotation, examined.dataset), examined);
-    if (size === undefined) continue;
-    known++;
-    const [x, y, w, h] = annotation.box as [number, number, number, number];
-    if (w > x && h > y && w <= size[0] + 1 && h <= size[1] + 1) corners++;
-    if (x + w > size[0] + 2 || y + h > size[1] + 2) {
-      outside++;
-      example ??= annotation;
-    }
-  }
-  if (known < ENOUGH || corners < MOST * known || outside < 0.3 * known || example === undefined)
-    return undefined;
-  const text = `${outside} of ${known} boxes leave the picture as [x, y, width, height], ${corners} fit as corners`;
-  return personHit(example, examined.dataset, `${list(example.box)}; ${text}`);
-}
+  type Boxed,
+  boxed,
+  boxesAsCorners,
+  boxesAsFractions,
+  boxesBeyond,
+  boxesEmpty,
+  boxesMissing,
+  boxesOutside,
+  ENOUGH,
+  MOST,
+} from "./box-finders.ts";
+import { COCO } from "./formats.ts";
 
 export const BOX_CHECKS: readonly Check[] = [
   {
@@ -63,11 +26,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "a person has no bbox",
     why: "A top-down network crops by the box; our reader stops.",
     fix: "Write bbox [x, y, width, height]; where there is none, the extent of the keypoints, enlarged by a quarter.",
-    *find({ dataset }) {
-      for (const annotation of trainable(dataset)) {
-        if (annotation.box === undefined) yield personHit(annotation, dataset, "no bbox");
-      }
-    },
+    find: boxesMissing,
   },
   {
     id: "box-empty",
@@ -77,13 +36,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "the box has no extent, or a negative one",
     why: "No crop can be made of it. Negative sides mean corners in the wrong order.",
     fix: "Write [x, y, width, height] with x, y the top left corner.",
-    *find({ dataset }) {
-      for (const annotation of dataset.annotations) {
-        const { box } = annotation;
-        if (box !== undefined && !hasExtent(annotation))
-          yield personHit(annotation, dataset, `bbox ${list(box)}`);
-      }
-    },
+    find: boxesEmpty,
   },
   {
     id: "box-corners",
@@ -93,10 +46,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "boxes look like corners [x1, y1, x2, y2]",
     why: "COCO's boxes are [x, y, width, height]: read so, crops reach far beyond the person and the network sees it small.",
     fix: "Write x2 − x1 and y2 − y1 as the third and fourth number.",
-    *find(examined) {
-      const hit = writtenAsCorners(examined);
-      if (hit) yield hit;
-    },
+    find: boxesAsCorners,
   },
   {
     id: "box-fractions",
@@ -106,17 +56,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "boxes look like fractions of the picture",
     why: "COCO counts pixels. As pixels, all persons are specks in the top left corner.",
     fix: "Multiply x and width by the picture's width, y and height by its height.",
-    *find(examined) {
-      const persons = boxed(examined);
-      const fractions = persons.filter(({ box }) => isFraction(box));
-      if (fractions.length < MOST * persons.length || persons.length === 0) return;
-      const first = fractions[0]!;
-      yield personHit(
-        first,
-        examined.dataset,
-        `bbox [${first.box}]; ${fractions.length} of ${persons.length} are so`,
-      );
-    },
+    find: boxesAsFractions,
   },
   {
     id: "box-outside",
@@ -126,16 +66,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "the box lies wholly outside the picture",
     why: "The crop is empty; the person is left out.",
     fix: "Check the picture's size and the scale the boxes were written in.",
-    *find(examined) {
-      const { dataset } = examined;
-      for (const annotation of dataset.annotations) {
-        const size = sizeOf(imageOf(annotation, dataset), examined);
-        if (size === undefined || !hasExtent(annotation)) continue;
-        const [x, y, w, h] = annotation.box as [number, number, number, number];
-        if (x >= size[0] || y >= size[1] || x + w <= 0 || y + h <= 0)
-          yield personHit(annotation, dataset, `bbox ${list(annotation.box)}, picture ${size.join(" × ")}`);
-      }
-    },
+    find: boxesOutside,
   },
   {
     id: "box-beyond-picture",
@@ -145,27 +76,7 @@ export const BOX_CHECKS: readonly Check[] = [
     title: "the box reaches beyond the picture by more than 2 pixels and 2 % of its side",
     why: "It is cut at the picture, a negative corner is moved inside: the crop is not where the box says.",
     fix: "Cut boxes at the picture when they are written.",
-    *find(examined) {
-      const { dataset } = examined;
-      for (const annotation of dataset.annotations) {
-        const size = sizeOf(imageOf(annotation, dataset), examined);
-        if (size === undefined || !hasExtent(annotation)) continue;
-        const [x, y, w, h] = annotation.box as [number, number, number, number];
-        const [width, height] = size;
-        if (x >= width || y >= height || x + w <= 0 || y + h <= 0) continue; // `box-outside`
-        const beyond = Math.max(
-          Math.max(-x, x + w - width) - Math.max(2, 0.02 * w),
-          Math.max(-y, y + h - height) - Math.max(2, 0.02 * h),
-        );
-        if (beyond > 0)
-          yield personHit(
-            annotation,
-            dataset,
-            `bbox ${list(annotation.box)}, picture ${size.join(" × ")}`,
-            beyond,
-          );
-      }
-    },
+    find: boxesBeyond,
   },
   {
     id: "box-of-another",

@@ -2,8 +2,7 @@
 
 import { imageOf, keypointExtent, list, percent, personHit, short, sizeOf, trainable } from "../describe.ts";
 import type { Check, DoctorAnnotation } from "../types.ts";
-
-const COCO = ["coco"] as const;
+import { COCO } from "./formats.ts";
 
 /** The places of keypoints for which something holds. */
 function places(

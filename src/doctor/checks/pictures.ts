@@ -2,6 +2,7 @@
 
 import { imageHit, nameImage, personHit, short } from "../describe.ts";
 import type { Check, DoctorImage, Examined, Hit, PictureFacts } from "../types.ts";
+import { ANY, COCO_FILES } from "./formats.ts";
 
 /** Pictures whose file was looked at. */
 function* looked({ dataset, pictures }: Examined): Iterable<readonly [DoctorImage, PictureFacts]> {
@@ -49,6 +50,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "images-not-found",
     severity: "error",
     unit: "dataset",
+    formats: ANY,
     title: "none of the pictures was found",
     why: "Without them nothing can be trained; here they were not checked.",
     fix: "Say where they are with --images DIR; or --no-images to check the annotations alone.",
@@ -63,8 +65,9 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-missing",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the file is missing",
-    why: "Training stops at it, or leaves its persons out.",
+    why: "Training stops at it, or leaves its annotations out.",
     fix: "Fetch the picture, or drop it and its annotations. Names are case-sensitive.",
     find: (examined) => inState(examined, "missing"),
   },
@@ -72,6 +75,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-empty",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the file is empty",
     why: "A copy or download that broke off.",
     fix: "Fetch it again.",
@@ -81,6 +85,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-damaged",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the file cannot be decoded",
     why: "Training stops at it; other code fills the rest with grey and trains on that.",
     fix: "Fetch it again, or drop it.",
@@ -90,8 +95,9 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-upright",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "annotated upright, but stored turned (EXIF)",
-    why: "Pictures are read as stored, as the original code and pycocotools' users do: keypoints land on the wrong places.",
+    why: "Pictures are read as stored, as the original code and pycocotools' users do: annotations land on the wrong places.",
     fix: "Save the pictures upright, without EXIF orientation (for instance `mogrify -auto-orient`).",
     find: (examined) => ofFit(examined, "fits-upright"),
   },
@@ -99,6 +105,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-swapped",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "width and height are swapped",
     why: "Boxes are cut at the wrong border. Either only the numbers are swapped, or the picture was turned after annotation.",
     fix: "Look at the sheet: if the skeletons fit, correct width and height; else turn the pictures back.",
@@ -108,6 +115,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-size",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the file has another size than annotated",
     why: "If the picture was scaled after annotation, every box and keypoint is off.",
     fix: "Take the original pictures, or scale the annotations likewise; if only the numbers are wrong, correct them.",
@@ -117,7 +125,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-size-missing",
     severity: "error",
     unit: "images",
-    formats: ["coco"],
+    formats: COCO_FILES,
     title: "width or height is missing or not above 0",
     why: "Boxes are cut at the picture's border; our reader stops.",
     fix: "Write the stored size of the file.",
@@ -135,6 +143,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-exif",
     severity: "note",
     unit: "images",
+    formats: ANY,
     title: "stored turned (EXIF), annotated as stored",
     why: "Right for training here. Viewers and phones show them turned, where the annotations seem wrong.",
     fix: "Nothing; to be safe with other tools, save them upright and turn the annotations.",
@@ -150,8 +159,9 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "image-copy",
     severity: "warning",
     unit: "images",
+    formats: ANY,
     title: "the same picture is there under another name (same bytes)",
-    why: "Its persons count twice, or are annotated in one copy and missing in the other.",
+    why: "What is in it counts twice, or are annotated in one copy and missing in the other.",
     fix: "Keep one and give it all annotations.",
     *find(examined) {
       const first = new Map<string, DoctorImage>();
@@ -168,6 +178,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "leak",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the same picture (same bytes) is in another set given",
     why: "What was trained on is measured: AP comes out too high and says nothing about new pictures.",
     fix: "Keep it in one of the sets. (Two files that annotate the same pictures on purpose: examine one at a time.)",
@@ -190,6 +201,7 @@ export const PICTURE_CHECKS: readonly Check[] = [
     id: "leak-likely",
     severity: "warning",
     unit: "images",
+    formats: ANY,
     title: "a picture of the same name and size is in another set given",
     why: "Probably the same picture; its bytes were not read. Measured on what was trained on, AP says nothing.",
     fix: "Run without --quick to be certain.",

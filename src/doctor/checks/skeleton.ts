@@ -6,8 +6,7 @@ import { SKELETONS } from "../../skeleton/skeletons.ts";
 import { short } from "../describe.ts";
 import { edgeBase } from "../read-coco.ts";
 import type { Check, DoctorCategory, DoctorDataset } from "../types.ts";
-
-const COCO = ["coco"] as const;
+import { COCO } from "./formats.ts";
 
 type WithKeypoints = DoctorCategory & { readonly keypoints: readonly string[] };
 

@@ -2,20 +2,8 @@
 
 import { imageHit, imageOf, nameAnnotation, nameImage, percent, personHit } from "../describe.ts";
 import type { Check, DoctorAnnotation, Hit } from "../types.ts";
-
-const COCO = ["coco"] as const;
-
-/** Entries whose key was seen before, each with the first of that key. */
-function* repeated<T>(entries: readonly T[], keyOf: (entry: T) => unknown): Iterable<readonly [T, T]> {
-  const first = new Map<unknown, T>();
-  for (const entry of entries) {
-    const key = keyOf(entry);
-    if (key === undefined) continue;
-    const earlier = first.get(key);
-    if (earlier === undefined) first.set(key, entry);
-    else yield [entry, earlier];
-  }
-}
+import { ANY, COCO, COCO_FILES } from "./formats.ts";
+import { repeated } from "./repeated.ts";
 
 /** Whether a file name leads out of the folder of pictures. */
 export function leadsOutside(fileName: string): boolean {
@@ -28,9 +16,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     severity: "error",
     unit: "dataset",
     formats: ["other"],
-    title: "the file is no set of keypoint annotations",
+    title: "the file is no set of annotations",
     why: "Nothing can be trained or evaluated with it.",
-    fix: "Give the file named below, or convert to COCO's keypoint format.",
+    fix: "Give the file named below, or convert to COCO's format.",
     *find({ dataset }) {
       yield { text: dataset.problem ?? dataset.source };
     },
@@ -39,6 +27,7 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "field-type",
     severity: "error",
     unit: "dataset",
+    formats: ANY,
     title: "fields are missing or of the wrong type",
     why: "Training and evaluation stop at the first of them.",
     fix: "Correct what writes the file: ids are whole numbers, not texts; boxes are four numbers.",
@@ -60,9 +49,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "image-id-twice",
     severity: "error",
     unit: "images",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "the id is there twice",
-    why: "Annotations of two pictures run together: persons are looked for in the wrong picture.",
+    why: "Annotations of two pictures run together: objects are looked for in the wrong picture.",
     fix: "Number the pictures anew, and their annotations' image_id with them (typical when files were merged).",
     *find({ dataset }) {
       for (const [image, first] of repeated(dataset.images, ({ id }) => id)) {
@@ -74,7 +63,7 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "annotation-id-twice",
     severity: "error",
     unit: "annotations",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "the id is there twice",
     why: "pycocotools keeps one of the two without a word; our reader stops.",
     fix: "Number the annotations anew (typical when files were merged).",
@@ -88,9 +77,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "category-id-twice",
     severity: "error",
     unit: "categories",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "the id is there twice",
-    why: "It is not certain which set of keypoints an annotation means.",
+    why: "It is not certain which of the two an annotation means.",
     fix: "Give each category an id of its own.",
     *find({ dataset }) {
       for (const [category, first] of repeated(dataset.categories, ({ id }) => id)) {
@@ -102,9 +91,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "image-unknown",
     severity: "error",
     unit: "annotations",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "image_id names a picture that is not listed",
-    why: "The person cannot be cropped; our reader stops, other code fails in the middle of training.",
+    why: "Our reader stops, other code fails in the middle of training.",
     fix: "List the picture, or drop the annotation (typical after a split into train and val).",
     *find({ dataset }) {
       for (const annotation of dataset.annotations) {
@@ -117,9 +106,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "category-unknown",
     severity: "error",
     unit: "annotations",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "category_id is none of the categories",
-    why: "Such persons are left out of training and evaluation without a word.",
+    why: "Reading stops, or such annotations are left out without a word.",
     fix: "Correct the category_id. Ids are those of the list, not places in it; COCO's person is 1.",
     *find({ dataset }) {
       const ids = new Set(dataset.categories.map(({ id }) => id));
@@ -138,7 +127,7 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "category-unused",
     severity: "note",
     unit: "categories",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "no annotation is of this category",
     why: "Harmless; or a sign that ids and categories do not fit.",
     fix: "Drop the category if it is not meant to be there.",
@@ -188,9 +177,9 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "file-name-twice",
     severity: "warning",
     unit: "images",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "the same file is listed under several ids",
-    why: "Its persons are split over two entries: evaluation counts what it finds in one as wrong in the other.",
+    why: "What is in it is split over two entries: evaluation counts what it finds in one as wrong in the other.",
     fix: "List the file once and give all its annotations that id.",
     *find({ dataset }) {
       for (const [image, first] of repeated(dataset.images, ({ fileName }) => fileName)) {
@@ -202,6 +191,7 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "file-name-outside",
     severity: "error",
     unit: "images",
+    formats: ANY,
     title: "the file name leads out of the folder of pictures",
     why: "Absolute paths and .. work on one machine only, and are refused for safety.",
     fix: "Write paths relative to the folder of pictures.",
@@ -232,10 +222,10 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "image-without-annotations",
     severity: "note",
     unit: "images",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "no annotations",
-    why: "Training skips them; in evaluation with a detector every person found there counts as wrong.",
-    fix: "Fine if nobody is in them. If most are like this, pictures and annotations may be of different splits.",
+    why: "Pose training skips them; in evaluation everything found there counts as wrong, in detector training too.",
+    fix: "Fine if nothing is in them. If most are like this, pictures and annotations may be of different splits.",
     *find({ dataset }) {
       const used = new Set(dataset.annotations.map(({ imageId }) => imageId));
       for (const image of dataset.images)
@@ -246,10 +236,10 @@ export const STRUCTURE_CHECKS: readonly Check[] = [
     id: "crowds",
     severity: "note",
     unit: "annotations",
-    formats: COCO,
+    formats: COCO_FILES,
     title: "crowd regions (iscrowd 1)",
     why: "Left out of training; evaluation ignores what is found in them.",
-    fix: "Nothing, unless single persons are marked as crowds.",
+    fix: "Nothing, unless single objects are marked as crowds.",
     *find({ dataset }) {
       for (const annotation of dataset.annotations) {
         if (!annotation.crowd) continue;
