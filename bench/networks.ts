@@ -64,7 +64,7 @@ export async function openCompetitor(
   return {
     name,
     run: timed(() => session.run(feeds)),
-    outputs: async () => (await session.run(feeds))["heatmaps"]!.data as Float32Array,
+    outputs: async () => (await session.run(feeds))[session.outputNames[0]!]!.data as Float32Array,
     close: () => session.release(),
   };
 }
