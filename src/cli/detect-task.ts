@@ -5,8 +5,10 @@ import { HRNetError, nearestNames } from "../errors.ts";
 import { type Detection, Detector } from "../estimators/detector.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { encodeImage } from "../image/encode.ts";
+import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./coco-output.ts";
 import { downloadProgress } from "./load-options.ts";
 import type { DeviceOptions } from "./options.ts";
+import type { PictureInput } from "./picture-inputs.ts";
 import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
 import type { PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
 import { findOneByOne } from "./picture-stream.ts";
@@ -23,13 +25,14 @@ export interface DetectCommandOptions extends PictureRunOptions, DeviceOptions {
   /** Names of classes to keep. */
   readonly classes?: readonly string[];
   readonly sides?: readonly [number, number];
+  readonly format: "json" | "coco";
   readonly draw: DrawFormat;
   readonly truncated: "refuse" | "accept";
   readonly maxPixels?: number;
 }
 
 /** An object in the JSON of a picture. */
-type RecordedObject = Pick<Detection, "label" | "score" | "box">;
+type RecordedObject = Pick<Detection, "label" | "class" | "score" | "box">;
 
 /** The JSON of one picture. */
 interface DetectRecord extends PictureRecord {
@@ -41,15 +44,31 @@ interface DetectRecord extends PictureRecord {
 const BOX_DECIMALS = 2;
 const SCORE_DECIMALS = 5;
 
+/** A picture's objects as COCO results: the model's classes counted from 1, with their names. */
+function cocoObjects({ objects }: DetectRecord, imageId: number): object[] {
+  return objects.map(({ label, class: number, score, box }) => ({
+    image_id: imageId,
+    category_id: number + 1,
+    category: label,
+    bbox: box,
+    score,
+  }));
+}
+
 /** The task that parsed options ask for. */
 export function detectTask(
   options: DetectCommandOptions,
 ): PictureTask<OutputPaths, readonly Detection[], DetectRecord> {
-  const { model, minScore, nms, most, classes, sides, draw, truncated, maxPixels } = options;
+  const { model, minScore, nms, most, classes, sides, draw, truncated, maxPixels, format } = options;
+  let ids: ImageIds | undefined;
   return {
     label: "detect",
     counted: { word: "object", of: ({ objects }) => objects.length },
-    choose: (inputs) => inputs,
+    choose(inputs) {
+      ids = format === "coco" ? imageIds(inputs, undefined) : undefined;
+      requireTellingIds(ids, options);
+      return inputs;
+    },
     pathsOf: (inputs, out) => outputPaths(inputs, out, draw, "drawn"),
     settings: async () => ({
       version: packageVersion(),
@@ -66,6 +85,12 @@ export function detectTask(
     }),
     isRecord: ({ objects }) => Array.isArray(objects),
     open: async (signal) => workerOf(await openDetector(options, signal), options),
+    printsErrors: format !== "coco",
+    ...(format === "coco" && {
+      elementsOf: (input: PictureInput, record: DetectRecord) => cocoObjects(record, ids!.ids.get(input)!),
+      conclude: (folder, records) =>
+        writeCocoFiles(folder.path, records, { ids: ids!, resultsOf: cocoObjects }),
+    }),
   };
 }
 
@@ -117,8 +142,9 @@ function workerOf(
         height,
         model: detector.description.name,
         ...(run && { run: run.id }),
-        objects: found.map(({ label, score, box }) => ({
+        objects: found.map(({ label, class: number, score, box }) => ({
           label,
+          class: number,
           score: rounded(score, SCORE_DECIMALS),
           box: box.map((value) => rounded(value, BOX_DECIMALS)) as unknown as Detection["box"],
         })),

@@ -41,6 +41,11 @@ export function command(): Command {
     )
     .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
     .option("--json", "one JSON array on stdout, one element per picture")
+    .addOption(
+      new Option("--format <name>", "coco: results as COCO evaluators read them")
+        .choices(["json", "coco"])
+        .default("json"),
+    )
     .addOption(new Option("--draw <format>", "drawn pictures").choices(DRAW_FORMATS).default("jpg"))
     .option("--overwrite", "do everything anew instead of continuing an earlier run")
     .addOption(
@@ -54,7 +59,8 @@ export function command(): Command {
       "after",
       `
 Results: photos/a.jpg becomes out/a.jpg (drawn) and out/a.jpg.json, with the folders below the ones given. A picture is done once
-its JSON is there: an interrupted run continues when the same command is run again.
+its JSON is there: an interrupted run continues when the same command is run again. --format coco adds coco-results.json and
+coco-images.json (or, with --json, prints COCO results); category_id counts the model's classes from 1.
 
 Examples:
   hrnet detect cells.jpg --model runs/cells/best.safetensors

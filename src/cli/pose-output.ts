@@ -68,3 +68,19 @@ export async function writeResults(
   }
   await writeFileAtomic(paths.record, `${JSON.stringify(record)}\n`);
 }
+
+/** COCO's category of persons. */
+const PERSON_CATEGORY = 1;
+
+/**
+ * A picture's persons as COCO results. Without `bbox`: pycocotools takes the box of the keypoints themselves, and other evaluators let a
+ * stated box decide the size class.
+ */
+export function cocoPoses({ persons }: PoseRecord, imageId: number): object[] {
+  return persons.map(({ keypoints, score }) => ({
+    image_id: imageId,
+    category_id: PERSON_CATEGORY,
+    keypoints: keypoints.flatMap((keypoint) => [keypoint.x, keypoint.y, keypoint.score]),
+    score,
+  }));
+}

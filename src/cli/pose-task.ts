@@ -4,6 +4,7 @@ import { HRNetError } from "../errors.ts";
 import type { PoseEstimator, PoseRequest } from "../estimators/pose-estimator.ts";
 import { type BoxesFile, readBoxesFile } from "../pose/boxes-file.ts";
 import type { Person } from "../pose/types.ts";
+import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./coco-output.ts";
 import type { PictureInput } from "./picture-inputs.ts";
 import { type DrawFormat, type OutputPaths, outputPaths } from "./picture-output.ts";
 import {
@@ -14,9 +15,8 @@ import {
   type PictureTask,
   type PictureWorker,
 } from "./picture-run.ts";
-import { cocoResults, type ImageIds, imageIds, writeCocoFiles } from "./pose-coco.ts";
 import { loadEstimator, type PoseModelCommandOptions } from "./pose-model.ts";
-import { type PoseRecord, recordOf, writeResults } from "./pose-output.ts";
+import { cocoPoses, type PoseRecord, recordOf, writeResults } from "./pose-output.ts";
 import { identityOf, type RunSettings } from "./run-folder.ts";
 import { packageVersion } from "./version.ts";
 
@@ -50,13 +50,7 @@ export async function poseTask(
     choose(found) {
       const inputs = withBoxes(found, boxes, options.boxes);
       ids = options.format === "coco" ? imageIds(inputs, boxes) : undefined;
-      if (ids?.from === "numbered" && options.json && options.out === undefined) {
-        throw new HRNetError(
-          "usage",
-          "COCO results need image ids; these pictures have none in their names. Give --out DIR: it will hold " +
-            "coco-images.json, which says which id is which picture.",
-        );
-      }
+      requireTellingIds(ids, options);
       return inputs;
     },
     pathsOf: (inputs, out) => outputPaths(inputs, out, options.draw, "pose"),
@@ -69,8 +63,9 @@ export async function poseTask(
     open: async (signal) => workerOf(await openEstimator(options, signal), boxes, options),
     printsErrors: options.format !== "coco",
     ...(options.format === "coco" && {
-      elementsOf: (input: PictureInput, record: PoseRecord) => cocoResults(record, ids!.ids.get(input)!),
-      conclude: (folder, records) => writeCocoFiles(folder.path, records, ids!),
+      elementsOf: (input: PictureInput, record: PoseRecord) => cocoPoses(record, ids!.ids.get(input)!),
+      conclude: (folder, records) =>
+        writeCocoFiles(folder.path, records, { ids: ids!, resultsOf: cocoPoses }),
     }),
   };
 }

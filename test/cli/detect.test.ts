@@ -74,6 +74,29 @@ test("the same as the library finds; classes and scores leave objects out", asyn
   expect(await strict.detect(join(photos, "a.png"))).toEqual(found.filter(({ score }) => score >= middle));
 });
 
+test("COCO results: the same objects, pictures by id", async () => {
+  const out = join(root, "coco");
+  await detect(photos, "--out", out, "--format", "coco");
+  const images = json(join(out, "coco-images.json"));
+  expect(images).toEqual([
+    { id: 1, file_name: "a.png", width: 200, height: 150 },
+    { id: 2, file_name: "sub/b.png", width: 90, height: 120 },
+  ]);
+  const expected = images.flatMap(({ id, file_name }: { id: number; file_name: string }) =>
+    json(join(out, `${file_name}.json`)).objects.map(
+      ({ label, score, box }: { label: (typeof ANIMALS)[number]; score: number; box: number[] }) => ({
+        image_id: id,
+        category_id: 1 + ANIMALS.indexOf(label),
+        category: label,
+        bbox: box,
+        score,
+      }),
+    ),
+  );
+  expect(json(join(out, "coco-results.json"))).toEqual(expected);
+  await expect(detect(photos, "--json", "--format", "coco")).rejects.toThrow(/image ids/);
+});
+
 test("continues an earlier run; what cannot be read is said", async () => {
   const out = join(root, "again");
   const mixed = join(root, "mixed");

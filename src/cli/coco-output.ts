@@ -1,22 +1,11 @@
-// Records of a run as COCO keypoint results, with the image ids they belong to.
+// Records of a run as COCO results, with the image ids they belong to.
 
 import { join } from "node:path";
+import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { type BoxesFile, imageIdInName } from "../pose/boxes-file.ts";
 import type { PictureInput } from "./picture-inputs.ts";
-import type { PoseRecord } from "./pose-output.ts";
-
-/** COCO's category of persons. */
-const PERSON_CATEGORY = 1;
-
-/** An entry of a COCO results file, with COCO's own field names. */
-interface CocoResult {
-  readonly image_id: number;
-  readonly category_id: number;
-  /** x, y, score of each keypoint, one after the other. */
-  readonly keypoints: readonly number[];
-  readonly score: number;
-}
+import type { PictureRecord } from "./picture-output.ts";
 
 /** Image ids of a run, and whether they are COCO's own or were given here. */
 export interface ImageIds {
@@ -48,35 +37,42 @@ export function imageIds(inputs: readonly PictureInput[], boxes: BoxesFile | und
   return { ids: new Map(inputs.map((input, index) => [input, index + 1])), from: "numbered" };
 }
 
-/**
- * A picture's persons as results. Without `bbox`: pycocotools takes the box of the keypoints themselves, and other
- * evaluators let a stated box decide the size class.
- */
-export function cocoResults({ persons }: PoseRecord, imageId: number): CocoResult[] {
-  return persons.map(({ keypoints, score }) => ({
-    image_id: imageId,
-    category_id: PERSON_CATEGORY,
-    keypoints: keypoints.flatMap((keypoint) => [keypoint.x, keypoint.y, keypoint.score]),
-    score,
-  }));
+/** @throws HRNetError `usage` where ids were given here and nothing would tell which is which */
+export function requireTellingIds(
+  ids: ImageIds | undefined,
+  { json, out }: { readonly json?: boolean; readonly out?: string },
+): void {
+  if (ids?.from !== "numbered" || !json || out !== undefined) return;
+  throw new HRNetError(
+    "usage",
+    "COCO results need image ids; these pictures have none in their names. Give --out DIR: it will hold " +
+      "coco-images.json, which says which id is which picture.",
+  );
 }
 
 /** Names of what {@link writeCocoFiles} writes. */
 const COCO_RESULTS = "coco-results.json";
 const COCO_IMAGES = "coco-images.json";
 
+/** What a run's COCO files are made of. */
+export interface CocoOutput<R extends PictureRecord> {
+  readonly ids: ImageIds;
+  /** Entries of a picture in the results file, with COCO's own field names. */
+  readonly resultsOf: (record: R, imageId: number) => readonly object[];
+}
+
 /**
  * Writes `coco-results.json` and `coco-images.json` (id, file name and size of every picture) from the records of a run,
  * one at a time.
- * @param records finished pictures, read anew for each of the two files
+ * @param records finished pictures, read anew for each file
  */
-export async function writeCocoFiles(
+export async function writeCocoFiles<R extends PictureRecord>(
   folder: string,
-  records: () => AsyncIterable<{ readonly input: PictureInput; readonly record: PoseRecord }>,
-  { ids }: ImageIds,
+  records: () => AsyncIterable<{ readonly input: PictureInput; readonly record: R }>,
+  { ids: { ids }, resultsOf }: CocoOutput<R>,
 ): Promise<void> {
   const results = async function* (): AsyncGenerator<unknown> {
-    for await (const { input, record } of records()) yield* cocoResults(record, ids.get(input)!);
+    for await (const { input, record } of records()) yield* resultsOf(record, ids.get(input)!);
   };
   const images = async function* (): AsyncGenerator<unknown> {
     for await (const { input, record } of records()) {
