@@ -25,6 +25,7 @@ export interface DetectCommandOptions extends PictureRunOptions, DeviceOptions {
   /** Names of classes to keep. */
   readonly classes?: readonly string[];
   readonly sides?: readonly [number, number];
+  readonly tile?: readonly [number, number];
   readonly format: "json" | "coco";
   readonly draw: DrawFormat;
   readonly truncated: "refuse" | "accept";
@@ -59,7 +60,7 @@ function cocoObjects({ objects }: DetectRecord, imageId: number): object[] {
 export function detectTask(
   options: DetectCommandOptions,
 ): PictureTask<OutputPaths, readonly Detection[], DetectRecord> {
-  const { model, minScore, nms, most, classes, sides, draw, truncated, maxPixels, format } = options;
+  const { model, minScore, nms, most, classes, sides, tile, draw, truncated, maxPixels, format } = options;
   let ids: ImageIds | undefined;
   return {
     label: "detect",
@@ -79,6 +80,7 @@ export function detectTask(
       most,
       classes,
       sides,
+      tile,
       draw,
       truncated,
       maxPixels,
@@ -96,12 +98,13 @@ export function detectTask(
 
 /** @throws HRNetError as `Detector.load`; `usage` for classes that the model does not tell */
 async function openDetector(options: DetectCommandOptions, signal: AbortSignal): Promise<Detector> {
-  const { model, offline, minScore, nms, most, classes = [], sides, device, threads } = options;
+  const { model, offline, minScore, nms, most, classes = [], sides, tile, device, threads } = options;
   const detector = await Detector.load(model, {
     minScore,
     nms,
     most,
     sides,
+    tile,
     download: { ...(offline && { offline }), onProgress: downloadProgress(model), signal },
     device,
     threads,

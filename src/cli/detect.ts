@@ -39,6 +39,12 @@ export function command(): Command {
         "shorter and longer side that pictures are brought to, like 800x1333 (default: the model's)",
       ).argParser(inputSize),
     )
+    .addOption(
+      new Option(
+        "--tile <size>",
+        "also in overlapping tiles at full resolution where a picture is larger, like 1024x1024",
+      ).argParser(inputSize),
+    )
     .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
     .option("--json", "one JSON array on stdout, one element per picture")
     .addOption(
@@ -65,6 +71,7 @@ coco-images.json (or, with --json, prints COCO results); category_id counts the 
 Examples:
   hrnet detect cells.jpg --model runs/cells/best.safetensors
   hrnet detect photos --model best.safetensors --classes person --min-score 0.5 --out people
+  hrnet detect aerial.tif --model best.safetensors --tile 1024x1024
   hrnet detect "frames/*.png" --model best.safetensors --json --draw none > objects.json`,
     )
     .action(async (pictures: string[], options: DetectCommandOptions) => {

@@ -8,6 +8,7 @@ import {
   type FcosOutputs,
   fcosLevels,
 } from "../detection/fcos-places.ts";
+import { belongsToTile, mergePasses } from "../detection/merge-tiles.ts";
 import { HRNetError } from "../errors.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
@@ -15,6 +16,7 @@ import { encodeModel } from "../graph/onnx-proto.ts";
 import { type DecodeOptions, decodeImage, type ImageSource } from "../image/decode.ts";
 import { resizeImage } from "../image/resize.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
+import { type Tile, tilesOf } from "../image/tiles.ts";
 import { type NormalizationTable, normalizationTable } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
@@ -44,6 +46,11 @@ export interface DetectorOptions
    * input.
    */
   readonly sides?: readonly [shorter: number, longer: number] | undefined;
+  /**
+   * `[height, width]` in pixels: pictures that are larger are looked at as a whole and once more in overlapping tiles of this size, at
+   * their own resolution, so that small objects are found. Default: as a whole alone.
+   */
+  readonly tile?: readonly [number, number] | undefined;
   /** How pictures are decoded. */
   readonly decode?: DecodeOptions | undefined;
 }
@@ -65,8 +72,21 @@ export interface Detection {
   readonly class: number;
 }
 
+/** What the network is shown of a picture. */
+interface Shown {
+  readonly input: Planes;
+  /** `[height, width]` of the input that is picture. */
+  readonly size: readonly [number, number];
+  /** Of the input's corner, `[x, y]` in pixels of the picture, and pixels of the picture for one of the input. */
+  readonly offset: readonly [number, number];
+  readonly factor: readonly [number, number];
+}
+
 const DEFAULT_MIN_SCORE = 0.3;
 const KEPT_NETWORKS = 3;
+/** Of a tile's shorter side: objects up to twice this are found whole in some tile, larger ones in the picture as a whole. */
+const TILE_MARGIN = 1 / 8;
+const TILE_SIDES = [128, 8192] as const;
 /** Levels of a detector. */
 const LEVELS = 5;
 
@@ -122,6 +142,16 @@ export class Detector implements AsyncDisposable {
         `sides were given as ${sides.join(" and ")}; expected whole numbers from 32 to 8192, the shorter one first.`,
       );
     }
+    const { tile } = options;
+    if (
+      tile &&
+      !tile.every((side) => Number.isInteger(side) && side >= TILE_SIDES[0] && side <= TILE_SIDES[1])
+    ) {
+      throw new HRNetError(
+        "usage",
+        `tile was given as ${tile.join("×")}; expected whole numbers from ${TILE_SIDES.join(" to ")}, height and width.`,
+      );
+    }
     return new Detector(model, classes, options);
   }
 
@@ -132,7 +162,41 @@ export class Detector implements AsyncDisposable {
   async detect(source: ImageSource, { signal }: DetectOptions = {}): Promise<Detection[]> {
     if (this.#disposed) throw new HRNetError("usage", "The detector was disposed of; load it again.");
     const image = await decodeImage(source, { ...this.#options.decode, ...(signal && { signal }) });
-    const { input, size } = this.#input(image);
+    const whole = await this.#look(this.#whole(image), signal);
+    const found = await this.#inTiles(image, whole, signal);
+    const { minScore = DEFAULT_MIN_SCORE } = this.#options;
+    return found.filter(({ score }) => score >= minScore).map((object) => this.#detection(object));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await this.#sessions[Symbol.asyncDispose]();
+  }
+
+  /** With what tiles find besides, where the picture is larger than one. */
+  async #inTiles(
+    image: RgbImage,
+    whole: readonly FcosDetection[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly FcosDetection[]> {
+    const { tile } = this.#options;
+    const { width, height } = image;
+    if (!tile || (height <= tile[0] && width <= tile[1])) return whole;
+    const found = [...whole];
+    for (const part of tilesOf([height, width], tile, Math.floor(TILE_MARGIN * Math.min(...tile)))) {
+      if (this.#disposed) throw new HRNetError("usage", "The detector was disposed of; load it again.");
+      const objects = await this.#look(this.#part(image, part), signal);
+      found.push(...objects.filter((object) => belongsToTile(object, part, [height, width])));
+    }
+    const { nms, most } = this.#decoding();
+    return mergePasses(found, nms, most);
+  }
+
+  /** Objects of what the network is shown, in pixels of the picture. */
+  async #look(
+    { input, size, offset, factor }: Shown,
+    signal: AbortSignal | undefined,
+  ): Promise<FcosDetection[]> {
     const session = await this.#sessions.get(`${input.height}×${input.width}`, () => this.#network(input));
     const { height, width, data } = input;
     const outputs = await session.run(
@@ -147,16 +211,12 @@ export class Detector implements AsyncDisposable {
       size,
       this.#decoding(),
     );
-    const [fx, fy] = [image.width / size[1], image.height / size[0]];
-    const { minScore = DEFAULT_MIN_SCORE } = this.#options;
-    return found
-      .filter(({ score }) => score >= minScore)
-      .map((detection) => this.#detection(detection, fx, fy));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
-    await this.#sessions[Symbol.asyncDispose]();
+    const [x, y] = offset;
+    const [fx, fy] = factor;
+    return found.map(({ box: [x1, y1, x2, y2], ...rest }) => ({
+      ...rest,
+      box: [x + x1 * fx, y + y1 * fy, x + x2 * fx, y + y2 * fy],
+    }));
   }
 
   #decoding(): FcosDecoding {
@@ -168,18 +228,13 @@ export class Detector implements AsyncDisposable {
     return { ...FCOS_DECODING, minScore, most, nms };
   }
 
-  #detection(
-    { box: [x1, y1, x2, y2], score, class: label }: FcosDetection,
-    fx: number,
-    fy: number,
-  ): Detection {
-    const box = [x1 * fx, y1 * fy, (x2 - x1) * fx, (y2 - y1) * fy] as const;
-    return { box, score, label: this.classes.classes[label]!, class: label };
+  #detection({ box: [x1, y1, x2, y2], score, class: label }: FcosDetection): Detection {
+    return { box: [x1, y1, x2 - x1, y2 - y1], score, label: this.classes.classes[label]!, class: label };
   }
 
-  /** The picture at its size for the network, `[height, width]`, and normalised in a frame of whole multiples. */
-  #input(image: RgbImage): { input: Planes; size: readonly [number, number] } {
-    const { input, network } = this.description;
+  /** The picture at its size for the network. */
+  #whole(image: RgbImage): Shown {
+    const { input } = this.description;
     const [shorter, longer] = this.#options.sides ?? [Math.min(...input), Math.max(...input)];
     const factor = Math.min(
       shorter / Math.min(image.width, image.height),
@@ -188,9 +243,30 @@ export class Detector implements AsyncDisposable {
     const width = Math.max(1, Math.round(image.width * factor));
     const height = Math.max(1, Math.round(image.height * factor));
     const planes = normalizedPlanes(resizeImage(image, [width, height]), this.#normalization);
-    const multiple = inputMultiple(network);
+    return {
+      input: this.#framed(planes),
+      size: [height, width],
+      offset: [0, 0],
+      factor: [image.width / width, image.height / height],
+    };
+  }
+
+  /** A tile of the picture, pixel by pixel. */
+  #part(image: RgbImage, { x, y }: Tile): Shown {
+    const region = { x: x.start, y: y.start, width: x.length, height: y.length };
+    return {
+      input: this.#framed(normalizedPlanes(image, this.#normalization, region)),
+      size: [y.length, x.length],
+      offset: [x.start, y.start],
+      factor: [1, 1],
+    };
+  }
+
+  /** In a frame of whole multiples. */
+  #framed(planes: Planes): Planes {
+    const multiple = inputMultiple(this.description.network);
     const fitting = (side: number): number => multiple * Math.ceil(side / multiple);
-    return { input: framedPlanes(planes, fitting(height), fitting(width)), size: [height, width] };
+    return framedPlanes(planes, fitting(planes.height), fitting(planes.width));
   }
 
   #network({ height, width }: Planes): Uint8Array {

@@ -4,6 +4,7 @@ import { HRNetError } from "../errors.ts";
 import { type DecodeOptions, decodeImage, type ImageSource } from "../image/decode.ts";
 import type { LabelMap } from "../image/label-map.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
+import { type Tile, tilesOf } from "../image/tiles.ts";
 import { type NormalizationTable, normalizationTable } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
@@ -16,7 +17,6 @@ import {
   INFERENCE_METHODS,
   type InferenceMethod,
 } from "../segmentation/inference-method.ts";
-import { type Tile, tilesOf } from "../segmentation/tiles.ts";
 import type { Planes } from "../tensor/resize-planes.ts";
 import { normalizedPlanes } from "./normalized-planes.ts";
 import { alignsCorners, SegmentationNetworks } from "./segmentation-networks.ts";

@@ -1,6 +1,6 @@
 // Tiles: every pixel kept once, with context around it.
 import { expect, test } from "vitest";
-import { spansOf, tilesOf } from "../../src/segmentation/tiles.ts";
+import { spansOf, tilesOf } from "../../src/image/tiles.ts";
 
 test.each([
   [100, 100, 16],
