@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { HRNetError } from "../errors.ts";
-import { IMAGENET_NORMALIZATION } from "../image/warp.ts";
+import { IMAGENET_NORMALIZATION, type Normalization } from "../image/warp.ts";
 import { findVariant, outputChannels, variantOf, withOutputChannels } from "../models/find-variant.ts";
 import { inferNetworkConfig } from "../models/infer-config.ts";
 import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
@@ -75,6 +75,18 @@ export interface ImportOptions {
   readonly normalization?: "ordinary" | "inplace-abn" | undefined;
   readonly provenance?: Partial<Provenance> | undefined;
 }
+
+/** What networks of a code base take where it is not ImageNet's usual normalisation. */
+const PREPROCESSING: Readonly<Record<string, Normalization>> = {
+  // The zoo was trained on BGR pixels with the RGB-ordered statistics.
+  SimpleBaseline: { ...IMAGENET_NORMALIZATION, channelOrder: "bgr" },
+  // BGR pixels with the statistics of these channels. Source: `img_norm_cfg` of mmdetection's FCOS configurations for HRNet.
+  "mmdetection FCOS": {
+    mean: [0.406, 0.456, 0.485],
+    std: [0.225, 0.224, 0.229],
+    channelOrder: "bgr",
+  },
+};
 
 const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
   v2: "segmentation",
@@ -282,11 +294,7 @@ export function importStateDict(
     task,
     network: config,
     input,
-    // The SimpleBaseline zoo was trained on BGR pixels with the RGB-ordered statistics.
-    preprocessing:
-      mapped.codeBase === "SimpleBaseline"
-        ? { ...IMAGENET_NORMALIZATION, channelOrder: "bgr" }
-        : IMAGENET_NORMALIZATION,
+    preprocessing: PREPROCESSING[mapped.codeBase] ?? IMAGENET_NORMALIZATION,
     ...(task === "pose" && { codec, skeleton: skeletonForChannels(keypoints, options.skeleton) }),
     ...((task === "segmentation" || (config.family === "hrnet" && config.head.type === "fcos")) && {
       classes: classesForChannels(outputChannels(config)!, mapped.codeBase, options.classes),

@@ -49,7 +49,7 @@ async function exists(path: string): Promise<boolean> {
 function publishedOptions(entry: PublishedCheckpoint, sha256: string): ImportOptions {
   const provenance = { source: entry.name, url: entry.url, sha256, licence: entry.licence };
   if (entry.task === "backbone") return { provenance };
-  if (entry.task === "segmentation") {
+  if (entry.task === "segmentation" || entry.task === "detection") {
     const { input, score, classes } = entry;
     const text = `${score.metric} ${score.value} on ${score.dataset}, single scale`;
     return { input, classes: classTableByName(classes), provenance: { ...provenance, score: text } };

@@ -1,4 +1,4 @@
-// Classes of a segmentation network whose file does not name them.
+// Classes of a segmentation network or detector whose file does not name them.
 
 import { HRNetError } from "../errors.ts";
 import { type ClassTable, defineClassTable } from "../segmentation/class-table.ts";
@@ -10,6 +10,7 @@ const BY_COUNT: Readonly<Record<number, { readonly official: string; readonly mm
   20: { official: "lip", mmsegmentation: "lip" },
   59: { official: "pascal-context-59", mmsegmentation: "pascal-context-59-mmseg" },
   60: { official: "pascal-context-60", mmsegmentation: "pascal-context-60-mmseg" },
+  80: { official: "coco-80", mmsegmentation: "coco-80" },
   150: { official: "ade20k", mmsegmentation: "ade20k" },
 };
 

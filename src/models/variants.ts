@@ -198,6 +198,7 @@ const FCOS: readonly Variant[] = (
   [
     [18, paper(17.5, 180.3, TPAMI, "mmcv")],
     [32, paper(37.3, 273.3, TPAMI, "mmcv")],
+    [40, null],
   ] as const
 ).map(([width, figures]) => ({
   name: `fcos-hrnetv2p-w${width}`,

@@ -1,4 +1,4 @@
-// The label spaces of published segmentation models.
+// The label spaces of published segmentation and detection models.
 
 import { HRNetError, nearestNames } from "../errors.ts";
 import type { Color } from "../image/draw.ts";
@@ -100,6 +100,18 @@ function placesOf(labels: readonly number[]): number[] {
   return places;
 }
 
+/** COCO's 80 classes of objects in the order of their ids, which have gaps. Source: `instances_val2017.json`. */
+const COCO = list(`
+  person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+  stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
+  backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball
+  bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife,
+  spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair,
+  couch, potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone,
+  microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, hair drier,
+  toothbrush
+`);
+
 /** Label files whose 0 is ignored and whose 1 is class 0. */
 const fromOne = (classes: number): number[] => [-1, ...Array.from({ length: classes }, (_, index) => index)];
 
@@ -132,6 +144,7 @@ const TABLES: readonly ClassTable[] = [
   }),
   defineClassTable({ name: "pascal-context-60-mmseg", classes: PASCAL_CONTEXT_MMSEG }),
   defineClassTable({ name: "ade20k", classes: ADE20K, classOfLabel: fromOne(150) }),
+  defineClassTable({ name: "coco-80", classes: COCO }),
 ];
 
 /** Every label space by name. */

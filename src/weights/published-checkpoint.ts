@@ -1,7 +1,13 @@
 // What is known of a published checkpoint.
 
 /** Which training code wrote a file, and so which key map reads it. */
-export type CodeBase = "mmpose-1.x" | "mmpose-0.x" | "mmsegmentation" | "hrnet-imagenet" | "torchvision";
+export type CodeBase =
+  | "mmpose-1.x"
+  | "mmpose-0.x"
+  | "mmsegmentation"
+  | "mmdetection"
+  | "hrnet-imagenet"
+  | "torchvision";
 
 /** The codec a published pose network was trained with: targets, decoding and flip rule together. */
 export type PublishedCodec = "quarter-offset" | "dark" | "udp" | "udp-combined";
@@ -58,8 +64,23 @@ export interface PublishedSegmentation extends PublishedFile {
   readonly score: { readonly metric: "mIoU"; readonly value: number; readonly dataset: string };
 }
 
+/** A whole detector. */
+export interface PublishedDetection extends PublishedFile {
+  readonly task: "detection";
+  /** Shorter and longer side in pixels that pictures are brought to, the longer one filled up to a multiple of 32. */
+  readonly input: readonly [shorter: number, longer: number];
+  /** Name of its table of classes. */
+  readonly classes: string;
+  /** COCO's AP of boxes, at one scale, without flip test. */
+  readonly score: { readonly metric: "AP"; readonly value: number; readonly dataset: string };
+}
+
 /** A published file. */
-export type PublishedCheckpoint = PublishedPose | PublishedSegmentation | PublishedBackbone;
+export type PublishedCheckpoint =
+  | PublishedPose
+  | PublishedSegmentation
+  | PublishedDetection
+  | PublishedBackbone;
 
 /** `…-<8 hex digits>[_<date>].pth`: the naming rule of torch.hub and of OpenMMLab's publishing tool. */
 export function digestInName(url: string): string {

@@ -11,6 +11,7 @@ import {
   type PublishedPose,
   type PublishedScore,
 } from "./published-checkpoint.ts";
+import { PUBLISHED_DETECTION } from "./published-detection.ts";
 import { PUBLISHED_SEGMENTATION } from "./published-segmentation.ts";
 
 interface Collection {
@@ -354,6 +355,7 @@ export const PUBLISHED: readonly PublishedCheckpoint[] = Object.freeze([
   ...MMPOSE_0_MPII_ROWS.map((row) => pose(MMPOSE_0_MPII, row)),
   ...MMPOSE_0_POSETRACK18_ROWS.map((row) => pose(MMPOSE_0_POSETRACK18, row)),
   ...PUBLISHED_SEGMENTATION,
+  ...PUBLISHED_DETECTION,
   ...BACKBONES,
 ]);
 

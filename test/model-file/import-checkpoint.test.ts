@@ -1,6 +1,7 @@
 // From a state dict to a model: recognised, completed, accounted for; wrong files and wrong wishes are explained.
 import { describe, expect, test } from "vitest";
 import { HRNetError } from "../../src/errors.ts";
+import { normalizationTable } from "../../src/image/warp.ts";
 import { type ImportOptions, importStateDict } from "../../src/model-file/import-checkpoint.ts";
 import { outputChannels } from "../../src/models/find-variant.ts";
 import type { NetworkConfig } from "../../src/models/network.ts";
@@ -160,6 +161,28 @@ describe("what a pose network's outputs mean", () => {
       /^(final_layer|deconv_layers)/.test(name) ? `keypoint_head.${name}` : `backbone.${name}`,
     );
     expect(order(mmpose)).toBe("rgb");
+  });
+
+  test("mmdetection's FCOS wants BGR pixels with the statistics of these channels, and knows COCO's classes", () => {
+    const state = randomWeights(
+      tinyHRNet({ type: "fcos", channels: 80, convs: 1, neck: { channels: 32, levels: 5 } }),
+    );
+    const mmdetection = renamed(state, (name) =>
+      name
+        .replace(/^neck\.reduction_conv\.0\./, "neck.reduction_conv.conv.")
+        .replace(/^(neck\.fpn_conv\.\d+)\./, "$1.conv."),
+    );
+    const { description } = importStateDict(mmdetection, "fcos.pth").model;
+    expect(description.provenance.codeBase).toBe("mmdetection FCOS");
+    // 103.53, 116.28, 123.675 and 57.375, 57.12, 58.395 of 255.
+    const table = normalizationTable(description.preprocessing);
+    expect(table.channelOrder).toBe("bgr");
+    [103.53, 116.28, 123.675].forEach((mean, plane) => {
+      const std = [57.375, 57.12, 58.395][plane]!;
+      expect(table.values[256 * plane + 200]).toBeCloseTo((200 - mean) / std, 2);
+    });
+    expect(description.classes!.classes[0]).toBe("person");
+    expect(description.classes!.classes[79]).toBe("toothbrush");
   });
 });
 

@@ -59,6 +59,7 @@ test.each([
   ["pascal-context-59-mmseg", 59, 59],
   ["pascal-context-60-mmseg", 60, 60],
   ["ade20k", 150, 150],
+  ["coco-80", 80, 80],
 ])("%s has %i classes, and labels for all of them", (name, classes, labels) => {
   const table = classTableByName(name);
   expect(table.classes).toHaveLength(classes);

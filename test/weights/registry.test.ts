@@ -24,6 +24,16 @@ test.each(PUBLISHED)("$name is a sound row", (entry) => {
   expect(url.pathname.split("/").at(-1)).toContain(`-${entry.sha256Prefix}`);
   expect(VARIANTS.map(({ name }) => name)).toContain(entry.architecture);
   if (entry.task === "backbone") return;
+  if (entry.task === "detection") {
+    expect(classTableByName(entry.classes).classes).toHaveLength(80);
+    expect(findVariant(entry.architecture).task).toBe("detection");
+    expect(entry.url).toContain(entry.architecture.replaceAll("-", "_"));
+    for (const schedule of ["1x", "2x"])
+      if (entry.name.endsWith(`-${schedule}`)) expect(entry.url).toContain(`_4x4_${schedule}_coco_`);
+    expect(entry.url.includes("mstrain")).toBe(entry.name.endsWith("-coco"));
+    expect(entry.score.value).toBeGreaterThan(0.3);
+    return;
+  }
   const [height, width] = entry.input;
   expect(entry.url).toContain(`${height}x${width}`);
   expect(entry.name).toContain(`${height}x${width}`);
