@@ -16,7 +16,7 @@ const PALETTE: readonly Color[] = Array.from({ length: 11 }, (_, c) => [
 
 test("come back from an indexed PNG, which others see in colours", async () => {
   const png = encodeLabelMap({ width: 7, height: 5, data: labels }, PALETTE);
-  expect(decodeLabelMap(png, "x.png")).toEqual({ width: 7, height: 5, data: labels });
+  expect(decodeLabelMap(png, "x.png")).toEqual({ width: 7, height: 5, data: labels, palette: PALETTE });
   const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
   expect([info.width, info.height, info.channels]).toEqual([7, 5, 3]);
   for (const [i, label] of labels.entries())
@@ -80,6 +80,8 @@ describe.each([1, 2, 4] as const)("%i bits a sample", (bits) => {
       width,
       height,
       data: expected,
+      // Written by hand above: black for every number.
+      ...(color === 3 && { palette: Array.from({ length: 2 ** bits }, () => [0, 0, 0]) }),
     });
   });
 });

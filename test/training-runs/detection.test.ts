@@ -84,7 +84,7 @@ test("learns, measures, draws, and leaves a model that detects", async () => {
   for (const text of ["1 classes", "By class", "places with an object"]) expect(report).toContain(text);
   expect(existsSync(files.onnx!)).toBe(true);
 
-  await using detector = await Detector.load(files.best!, { device: "cpu", threads: 1 });
+  await using detector = await Detector.load(files.best!, { device: "cpu", threads: 1, minScore: 0.02 });
   const { pictures } = await readDetectionPictures({
     format: "coco",
     annotations: join(root, "annotations/person_keypoints_val.json"),
