@@ -9,14 +9,15 @@ import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./co
 import { downloadProgress } from "./load-options.ts";
 import type { DeviceOptions } from "./options.ts";
 import type { PictureInput } from "./picture-inputs.ts";
-import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
-import type { PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import { decodeOptions, type PictureCommandOptions } from "./picture-options.ts";
+import { type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
+import type { PictureTask, PictureWorker } from "./picture-run.ts";
 import { findOneByOne } from "./picture-stream.ts";
 import { identityOf } from "./run-folder.ts";
 import { packageVersion } from "./version.ts";
 
 /** Options of `hrnet detect` as parsed. */
-export interface DetectCommandOptions extends PictureRunOptions, DeviceOptions {
+export interface DetectCommandOptions extends PictureCommandOptions, DeviceOptions {
   readonly model: string;
   readonly offline?: boolean;
   readonly minScore: number;
@@ -27,9 +28,6 @@ export interface DetectCommandOptions extends PictureRunOptions, DeviceOptions {
   readonly sides?: readonly [number, number];
   readonly tile?: readonly [number, number];
   readonly format: "json" | "coco";
-  readonly draw: DrawFormat;
-  readonly truncated: "refuse" | "accept";
-  readonly maxPixels?: number;
 }
 
 /** An object in the JSON of a picture. */
@@ -121,9 +119,10 @@ async function openDetector(options: DetectCommandOptions, signal: AbortSignal):
 
 function workerOf(
   detector: Detector,
-  { draw, truncated, maxPixels, classes }: DetectCommandOptions,
+  options: DetectCommandOptions,
 ): PictureWorker<OutputPaths, readonly Detection[], DetectRecord> {
-  const decode = { truncated, ...(maxPixels !== undefined && { maxPixels }) };
+  const { draw, classes } = options;
+  const decode = decodeOptions(options);
   const { colors } = detector.classes;
   const rounded = (value: number, decimals: number): number => Number(value.toFixed(decimals));
   return {

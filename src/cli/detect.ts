@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type DetectCommandOptions, detectTask } from "./detect-task.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addDeviceOptions, inputSize, numberFrom, wholeNumber } from "./options.ts";
-import { DEFAULT_OUT, DRAW_FORMATS } from "./picture-output.ts";
+import { addPictureOptions } from "./picture-options.ts";
 import { runOnPictures } from "./picture-run.ts";
 
 /** `cat,dog`. */
@@ -18,7 +18,6 @@ function names(text: string): string[] {
 export function command(): Command {
   const verb = new Command("hrnet detect")
     .description("Finds objects: per picture one with boxes and names drawn, and a JSON file of them.")
-    .argument("<pictures...>", 'files, folders, patterns ("photos/**/*.jpg") or URLs')
     .requiredOption("--model <name|file>", ".pth, .safetensors, or the name of a published checkpoint")
     .option("--offline", "use downloaded checkpoints only")
     .addOption(
@@ -45,22 +44,12 @@ export function command(): Command {
         "also in overlapping tiles at full resolution where a picture is larger, like 1024x1024",
       ).argParser(inputSize),
     )
-    .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
-    .option("--json", "one JSON array on stdout, one element per picture")
     .addOption(
       new Option("--format <name>", "coco: results as COCO evaluators read them")
         .choices(["json", "coco"])
         .default("json"),
-    )
-    .addOption(new Option("--draw <format>", "drawn pictures").choices(DRAW_FORMATS).default("jpg"))
-    .option("--overwrite", "do everything anew instead of continuing an earlier run")
-    .addOption(
-      new Option("--truncated <what>", "files that end early")
-        .choices(["refuse", "accept"])
-        .default("refuse"),
-    )
-    .option("--max-pixels <n>", "refuse larger pictures (default: 64 Mi)", wholeNumber(1));
-  return addDeviceOptions(verb)
+    );
+  return addDeviceOptions(addPictureOptions(verb))
     .addHelpText(
       "after",
       `

@@ -6,12 +6,12 @@ import { type BoxesFile, readBoxesFile } from "../pose/boxes-file.ts";
 import type { Person } from "../pose/types.ts";
 import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./coco-output.ts";
 import type { PictureInput } from "./picture-inputs.ts";
-import { type DrawFormat, type OutputPaths, outputPaths } from "./picture-output.ts";
+import { decodeOptions, type PictureCommandOptions } from "./picture-options.ts";
+import { type OutputPaths, outputPaths } from "./picture-output.ts";
 import {
   note,
   type PictureJob,
   type PictureResult,
-  type PictureRunOptions,
   type PictureTask,
   type PictureWorker,
 } from "./picture-run.ts";
@@ -21,14 +21,11 @@ import { identityOf, type RunSettings } from "./run-folder.ts";
 import { packageVersion } from "./version.ts";
 
 /** Options of `hrnet pose` as parsed. */
-export interface PoseCommandOptions extends PoseModelCommandOptions, PictureRunOptions {
+export interface PoseCommandOptions extends PoseModelCommandOptions, PictureCommandOptions {
   readonly boxes?: string;
   readonly format: "json" | "coco";
   readonly minScore: number;
-  readonly draw: DrawFormat;
   readonly batchSize?: number;
-  readonly truncated: "refuse" | "accept";
-  readonly maxPixels?: number;
 }
 
 type Boxes = PoseRequest["boxes"];
@@ -74,10 +71,7 @@ const openEstimator = (options: PoseCommandOptions, signal: AbortSignal): Promis
   loadEstimator(options, {
     signal,
     ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
-    decode: {
-      truncated: options.truncated,
-      ...(options.maxPixels !== undefined && { maxPixels: options.maxPixels }),
-    },
+    decode: decodeOptions(options),
   });
 
 function workerOf(

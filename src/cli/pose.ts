@@ -5,7 +5,7 @@ import { DEFAULT_DRAW_MIN_SCORE } from "../pose/draw-pose.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addLoadOptions } from "./load-options.ts";
 import { addDeviceOptions, addSessionsOption, numberFrom, wholeNumber } from "./options.ts";
-import { DEFAULT_OUT, DRAW_FORMATS } from "./picture-output.ts";
+import { addPictureOptions } from "./picture-options.ts";
 import { runOnPictures } from "./picture-run.ts";
 import { addModelOption } from "./pose-model.ts";
 import { type PoseCommandOptions, poseTask } from "./pose-task.ts";
@@ -16,11 +16,8 @@ export function command(): Command {
       "Estimates the keypoints of every person: per picture a drawn picture and a JSON file. Without --boxes the whole\n" +
         "picture is taken as one person.",
     )
-    .argument("<pictures...>", 'files, folders, patterns ("photos/**/*.jpg") or URLs')
     .option("--boxes <file>", "person boxes: COCO detections or annotations, or { file: [[x, y, w, h], …] }")
     .option("--flip-test", "also run the mirrored picture and average")
-    .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
-    .option("--json", "one JSON array on stdout, one element per picture")
     .addOption(
       new Option("--format <name>", "coco: keypoint results as COCO evaluators read them")
         .choices(["json", "coco"])
@@ -31,16 +28,8 @@ export function command(): Command {
         .argParser(numberFrom(0))
         .default(DEFAULT_DRAW_MIN_SCORE),
     )
-    .addOption(new Option("--draw <format>", "drawn pictures").choices(DRAW_FORMATS).default("jpg"))
-    .option("--overwrite", "do everything anew instead of continuing an earlier run")
-    .option("--batch-size <n>", "persons per run of the network (default: 16)", wholeNumber(1))
-    .addOption(
-      new Option("--truncated <what>", "files that end early")
-        .choices(["refuse", "accept"])
-        .default("refuse"),
-    )
-    .option("--max-pixels <n>", "refuse larger pictures (default: 64 Mi)", wholeNumber(1));
-  return addSessionsOption(addDeviceOptions(addLoadOptions(verb)))
+    .option("--batch-size <n>", "persons per run of the network (default: 16)", wholeNumber(1));
+  return addSessionsOption(addDeviceOptions(addLoadOptions(addPictureOptions(verb))))
     .addHelpText(
       "after",
       `

@@ -9,25 +9,23 @@ import { drawSegmentation } from "../segmentation/draw-segmentation.ts";
 import type { DownloadOptions } from "../weights/download.ts";
 import { downloadProgress } from "./load-options.ts";
 import type { DeviceOptions } from "./options.ts";
-import { type DrawFormat, type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
-import type { PictureRunOptions, PictureTask, PictureWorker } from "./picture-run.ts";
+import { decodeOptions, type PictureCommandOptions } from "./picture-options.ts";
+import { type OutputPaths, outputPaths, type PictureRecord } from "./picture-output.ts";
+import type { PictureTask, PictureWorker } from "./picture-run.ts";
 import { findOneByOne } from "./picture-stream.ts";
 import { identityOf } from "./run-folder.ts";
 import { packageVersion } from "./version.ts";
 
 /** Options of `hrnet segment` as parsed. */
-export interface SegmentCommandOptions extends PictureRunOptions, DeviceOptions {
+export interface SegmentCommandOptions extends PictureCommandOptions, DeviceOptions {
   readonly model: string;
   readonly arch?: string;
   readonly offline?: boolean;
   readonly flipTest?: boolean;
   readonly tile?: [number, number];
-  readonly draw: DrawFormat;
   readonly opacity: number;
   /** Without label maps: drawn pictures and areas only. */
   readonly labels: boolean;
-  readonly truncated: "refuse" | "accept";
-  readonly maxPixels?: number;
 }
 
 /** The JSON of one picture. */
@@ -96,9 +94,10 @@ function openSegmenter(options: SegmentCommandOptions, signal: AbortSignal): Pro
 
 function workerOf(
   segmenter: Segmenter,
-  { draw, opacity, truncated, maxPixels }: SegmentCommandOptions,
+  options: SegmentCommandOptions,
 ): PictureWorker<SegmentPaths, Segmentation, SegmentRecord> {
-  const decode = { truncated, ...(maxPixels !== undefined && { maxPixels }) };
+  const { draw, opacity } = options;
+  const decode = decodeOptions(options);
   return {
     stream: (jobs, signal) =>
       findOneByOne(jobs, decode, (image) => segmenter.segment(image, { signal }), signal),

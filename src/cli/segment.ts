@@ -2,8 +2,8 @@
 
 import { Command, Option } from "commander";
 import { interruptSignal } from "./interrupt.ts";
-import { addDeviceOptions, inputSize, numberFrom, wholeNumber } from "./options.ts";
-import { DEFAULT_OUT, DRAW_FORMATS } from "./picture-output.ts";
+import { addDeviceOptions, inputSize, numberFrom } from "./options.ts";
+import { addPictureOptions } from "./picture-options.ts";
 import { runOnPictures } from "./picture-run.ts";
 import { type SegmentCommandOptions, segmentTask } from "./segment-task.ts";
 
@@ -13,7 +13,6 @@ export function command(): Command {
       "Tells the class of every pixel: per picture one with the classes drawn over it, an indexed PNG of the classes, and a\n" +
         "JSON file of their areas.",
     )
-    .argument("<pictures...>", 'files, folders, patterns ("photos/**/*.jpg") or URLs')
     .requiredOption("--model <name|file>", ".pth, .safetensors, or the name of a published checkpoint")
     .option("--arch <name>", "the network, instead of recognising it (`hrnet models` lists them)")
     .option("--offline", "use downloaded checkpoints only")
@@ -24,23 +23,13 @@ export function command(): Command {
         "largest part that goes through the network at once (default: 1024x2048)",
       ).argParser(inputSize),
     )
-    .option("--out <dir>", `where results go (default: ${DEFAULT_OUT}; with --json: nowhere)`)
-    .option("--json", "one JSON array on stdout, one element per picture")
-    .addOption(new Option("--draw <format>", "drawn pictures").choices(DRAW_FORMATS).default("jpg"))
     .addOption(
       new Option("--opacity <x>", "how much of the picture the colours cover, 0 to 1")
         .argParser(numberFrom(0, 1))
         .default(0.5),
     )
-    .option("--no-labels", "no label maps: drawn pictures and areas only")
-    .option("--overwrite", "do everything anew instead of continuing an earlier run")
-    .addOption(
-      new Option("--truncated <what>", "files that end early")
-        .choices(["refuse", "accept"])
-        .default("refuse"),
-    )
-    .option("--max-pixels <n>", "refuse larger pictures (default: 64 Mi)", wholeNumber(1));
-  return addDeviceOptions(verb)
+    .option("--no-labels", "no label maps: drawn pictures and areas only");
+  return addDeviceOptions(addPictureOptions(verb))
     .addHelpText(
       "after",
       `
