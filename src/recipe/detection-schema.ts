@@ -3,14 +3,7 @@
 import { z } from "zod";
 import { detectionAugmentationSchema } from "../detection/training-samples.ts";
 import { photometricSchema } from "../image/photometric.ts";
-
-const path = z.string().min(1).max(4096);
-const repeat = z
-  .int()
-  .min(1)
-  .max(10_000)
-  .default(1)
-  .describe("How often an epoch goes through this data set.");
+import { path, repeat } from "./data-keys.ts";
 
 const coco = {
   format: z.literal("coco").describe("An annotation file in COCO's format with boxes (`instances_…json`)."),

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { photometricSchema } from "../image/photometric.ts";
 import { augmentationSchema } from "../pose/augment.ts";
 import { heatmapCodecOptionsSchema } from "../pose/codecs/codec-table.ts";
+import { path, repeat } from "./data-keys.ts";
 
-const path = z.string().min(1).max(4096);
 const { name, refinement, sigma, blurKernel } = heatmapCodecOptionsSchema.shape;
 
 const codecSchema = z
@@ -33,7 +33,7 @@ const place = {
 
 const source = {
   ...place,
-  repeat: z.int().min(1).max(10_000).default(1).describe("How often an epoch goes through this data set."),
+  repeat,
   minKeypoints: z
     .int()
     .min(1)

@@ -4,15 +4,9 @@ import { z } from "zod";
 import { photometricSchema } from "../image/photometric.ts";
 import { INFERENCE_METHODS, type InferenceMethodName } from "../segmentation/inference-method.ts";
 import { segmentationAugmentationSchema } from "../segmentation/training-samples.ts";
+import { path, repeat } from "./data-keys.ts";
 
-const path = z.string().min(1).max(4096);
 const split = path.describe("Name of the split in the set's folders: train, val, training, validation.");
-const repeat = z
-  .int()
-  .min(1)
-  .max(10_000)
-  .default(1)
-  .describe("How often an epoch goes through this data set.");
 
 const folder = {
   format: z.literal("folder").describe("Folders of pictures and of label maps with the same names."),

@@ -1,6 +1,5 @@
 // What a detection recipe trains: network and weights, samples, loss, validation.
 
-import { openBatchLoader } from "../data/batch-loader.ts";
 import {
   type DetectionPicture,
   type DetectionSource,
@@ -23,8 +22,9 @@ import { imageFromPlanes } from "../report/draw-sample.ts";
 import type { GalleryItem } from "../report/run-report.ts";
 import { type ClassTable, defaultColor, defineClassTable } from "../segmentation/class-table.ts";
 import { prepareDetectionSamples } from "../training-data/detection-samples.ts";
-import { type PreparedSamples, samplesOf } from "../training-data/prepared-samples.ts";
+import type { PreparedSamples } from "../training-data/prepared-samples.ts";
 import { validateDetection } from "./detection-validation.ts";
+import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
 
@@ -130,42 +130,18 @@ export async function openDetectionTraining(
 const SHOWN_SAMPLES = 8;
 
 /** The run's own first samples of the epoch. */
-async function drawSamples(
+function drawSamples(
   samples: PreparedSamples,
   { seed, input }: DetectionRecipe,
   classes: ClassTable,
   epoch: number,
 ): Promise<GalleryItem[]> {
-  const shown = Math.min(SHOWN_SAMPLES, samplesOf(samples));
-  await using loader = await openBatchLoader({
-    ...samples,
-    batchSize: shown,
-    seed,
-    workers: 0,
-    shuffle: true,
-    ahead: 0,
-  });
   const [height, width] = input;
-  const area = height * width;
-  for await (const { feeds } of loader.batches(epoch)) {
-    const planes = feeds["image"]!.data as Uint8Array;
-    const labels = feeds["classes"]!.data as Float32Array;
-    const distances = feeds["distances"]!.data as Float32Array;
-    const places = labels.length / shown;
-    return Array.from({ length: shown }, (_, n) => {
-      const crop = imageFromPlanes(planes.subarray(3 * n * area, 3 * (n + 1) * area), width, height);
-      const found = labels.subarray(n * places, (n + 1) * places);
-      const positives = drawTargets(
-        crop,
-        input,
-        classes,
-        found,
-        distances.subarray(4 * n * places, 4 * (n + 1) * places),
-      );
-      return { image: crop, caption: `${positives} places with an object` };
-    });
-  }
-  return [];
+  return drawFirstSamples(samples, { seed, epoch, most: SHOWN_SAMPLES }, (part) => {
+    const image = imageFromPlanes(part<Uint8Array>("image"), width, height);
+    const positives = drawTargets(image, input, classes, part("classes"), part("distances"));
+    return { image, caption: `${positives} places with an object` };
+  });
 }
 
 /** Draws each box that places are to find, once. */

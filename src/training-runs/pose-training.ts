@@ -1,6 +1,5 @@
 // What a pose recipe trains: network and weights, samples, loss, validation.
 
-import { openBatchLoader } from "../data/batch-loader.ts";
 import { readCocoKeypoints } from "../data/coco.ts";
 import { HRNetError } from "../errors.ts";
 import { input as graphInput } from "../graph/value.ts";
@@ -16,7 +15,8 @@ import type { GalleryItem } from "../report/run-report.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { MPII_16 } from "../skeleton/skeletons.ts";
 import { preparePoseSamples } from "../training-data/pose-samples.ts";
-import { type PreparedSamples, samplesOf } from "../training-data/prepared-samples.ts";
+import type { PreparedSamples } from "../training-data/prepared-samples.ts";
+import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
@@ -151,42 +151,25 @@ interface SampleDrawing {
 /**
  * The run's own first samples of the epoch, whatever its batch size: a sample follows from its place in the epoch alone.
  */
-async function drawSamples(
+function drawSamples(
   samples: PreparedSamples,
-  { recipe, skeleton, codec, cells: [cellsX, cellsY] }: SampleDrawing,
+  { recipe: { seed, input }, skeleton, codec, cells: [cellsX, cellsY] }: SampleDrawing,
   epoch: number,
 ): Promise<GalleryItem[]> {
-  const shown = Math.min(SHOWN_SAMPLES, samplesOf(samples));
-  await using loader = await openBatchLoader({
-    ...samples,
-    batchSize: shown,
-    seed: recipe.seed,
-    workers: 0,
-    shuffle: true,
-    ahead: 0,
-  });
-  const [height, width] = recipe.input;
+  const [height, width] = input;
   const count = skeleton.keypoints.length;
   const { channelsPerKeypoint: channels, grid } = codec;
-  for await (const { feeds, notes } of loader.batches(epoch)) {
-    const part = <T extends "image" | "target" | "weight" | "keypoints">(name: T, index: number) => {
-      const data = (feeds[name] ?? notes[name]!).data as Float32Array;
-      return data.subarray((index * data.length) / shown, ((index + 1) * data.length) / shown);
-    };
-    return Array.from({ length: shown }, (_, index) => {
-      const points = part("keypoints", index);
-      const weights = part("weight", index);
-      const crop = imageFromPlanes(part("image", index) as unknown as Uint8Array, width, height);
-      const heatmaps = { data: part("target", index), keypoints: count, channels, grid, weights };
-      const keypoints = Array.from({ length: count }, (_, k) => ({
-        x: points[3 * k]!,
-        y: points[3 * k + 1]!,
-        score: points[3 * k + 2]!,
-      }));
-      const image = drawSample(crop, { ...heatmaps, height: cellsY, width: cellsX }, { skeleton, keypoints });
-      const labelled = keypoints.filter(({ score }) => score > 0).length;
-      return { image, caption: `${labelled} of ${count} keypoints with a target` };
-    });
-  }
-  return [];
+  return drawFirstSamples(samples, { seed, epoch, most: SHOWN_SAMPLES }, (part) => {
+    const points = part("keypoints");
+    const crop = imageFromPlanes(part<Uint8Array>("image"), width, height);
+    const heatmaps = { data: part("target"), keypoints: count, channels, grid, weights: part("weight") };
+    const keypoints = Array.from({ length: count }, (_, k) => ({
+      x: points[3 * k]!,
+      y: points[3 * k + 1]!,
+      score: points[3 * k + 2]!,
+    }));
+    const image = drawSample(crop, { ...heatmaps, height: cellsY, width: cellsX }, { skeleton, keypoints });
+    const labelled = keypoints.filter(({ score }) => score > 0).length;
+    return { image, caption: `${labelled} of ${count} keypoints with a target` };
+  });
 }

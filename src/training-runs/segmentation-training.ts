@@ -1,6 +1,5 @@
 // What a segmentation recipe trains: network and weights, samples, loss, validation.
 
-import { openBatchLoader } from "../data/batch-loader.ts";
 import { HRNetError } from "../errors.ts";
 import { alignsCorners } from "../estimators/segmentation-networks.ts";
 import { input as graphInput } from "../graph/value.ts";
@@ -14,8 +13,9 @@ import { imageFromPlanes, sideBySide } from "../report/draw-sample.ts";
 import type { GalleryItem } from "../report/run-report.ts";
 import type { ClassTable } from "../segmentation/class-table.ts";
 import { drawSegmentation } from "../segmentation/draw-segmentation.ts";
-import { type PreparedSamples, samplesOf } from "../training-data/prepared-samples.ts";
+import type { PreparedSamples } from "../training-data/prepared-samples.ts";
 import { prepareSegmentationSamples } from "../training-data/segmentation-samples.ts";
+import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import { pixelAccuracy, segmentationLoss } from "./segmentation-loss.ts";
 import { setFolders } from "./segmentation-sets.ts";
@@ -98,36 +98,21 @@ export async function openSegmentationTraining(
 const SHOWN_SAMPLES = 8;
 
 /** The run's own first samples of the epoch. */
-async function drawSamples(
+function drawSamples(
   samples: PreparedSamples,
   { seed, input: [height, width] }: SegmentationRecipe,
   classes: ClassTable,
   epoch: number,
 ): Promise<GalleryItem[]> {
-  const shown = Math.min(SHOWN_SAMPLES, samplesOf(samples));
-  await using loader = await openBatchLoader({
-    ...samples,
-    batchSize: shown,
-    seed,
-    workers: 0,
-    shuffle: true,
-    ahead: 0,
+  return drawFirstSamples(samples, { seed, epoch, most: SHOWN_SAMPLES }, (part) => {
+    const crop = imageFromPlanes(part<Uint8Array>("image"), width, height);
+    const data = Uint16Array.from(part("labels"));
+    const drawn = rgbImage(width, height, crop.data.slice());
+    drawSegmentation(drawn, { width, height, data }, classes);
+    const classified = data.reduce((sum, label) => sum + (label < classes.classes.length ? 1 : 0), 0);
+    return {
+      image: sideBySide([crop, drawn]),
+      caption: `${((100 * classified) / data.length).toFixed(0)} % of the pixels are classified`,
+    };
   });
-  const area = height * width;
-  for await (const { feeds } of loader.batches(epoch)) {
-    const planes = feeds["image"]!.data as Uint8Array;
-    const labels = feeds["labels"]!.data as Float32Array;
-    return Array.from({ length: shown }, (_, n) => {
-      const crop = imageFromPlanes(planes.subarray(3 * n * area, 3 * (n + 1) * area), width, height);
-      const data = Uint16Array.from(labels.subarray(n * area, (n + 1) * area));
-      const drawn = rgbImage(width, height, crop.data.slice());
-      drawSegmentation(drawn, { width, height, data }, classes);
-      const classified = data.reduce((sum, label) => sum + (label < classes.classes.length ? 1 : 0), 0);
-      return {
-        image: sideBySide([crop, drawn]),
-        caption: `${((100 * classified) / area).toFixed(0)} % of the pixels are classified`,
-      };
-    });
-  }
-  return [];
 }
