@@ -25,7 +25,7 @@ function ignoredLines(ignored: ImportReport["ignored"]): string[] {
 }
 
 function reportText(report: ImportReport): string {
-  const { architecture, codeBase, loaded, ignored, initialized, zeroed, converted } = report;
+  const { architecture, codeBase, loaded, ignored, initialized, zeroed, converted, reordered } = report;
   return [
     `architecture ${architecture}, weights of ${codeBase}`,
     `loaded ${loaded}, ignored ${ignored.length}, missing 0`,
@@ -35,6 +35,9 @@ function reportText(report: ImportReport): string {
       : []),
     ...(zeroed.length > 0
       ? [`biases the file does without, set to 0 (${zeroed.length}): ${zeroed.join(", ")}`]
+      : []),
+    ...(reordered.length > 0
+      ? [`classes with the background first (${reordered.length}): it is the last one now`]
       : []),
     ...(converted.length > 0
       ? [

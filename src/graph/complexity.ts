@@ -1,11 +1,17 @@
 // Counting: parameters, multiply-accumulates, and the counting rules behind published "GFLOPs".
 
 import type { Graph } from "./graph.ts";
-import type { Node, Value } from "./value.ts";
+import { type Node, sizeOr1, type Value } from "./value.ts";
 
 /** Elements of one sample: a symbolic size counts as 1. */
 function numel(value: Value): number {
-  return value.shape.reduce<number>((product, dim) => product * (typeof dim === "number" ? dim : 1), 1);
+  return value.shape.reduce<number>((product, dim) => product * sizeOr1(dim), 1);
+}
+
+/** Multiply-adds of a transposed convolution as weights × *output* pixels. */
+function transposedByOutput(node: Node): number {
+  const [samples, , height, width] = node.outputs[0]!.shape;
+  return sizeOr1(samples) * numel(node.inputs[1]!) * sizeOr1(height) * sizeOr1(width);
 }
 
 /** Exact multiply-accumulates of one sample: convolutions (transposed ones by input pixels) and matrix products. */
@@ -21,10 +27,7 @@ export function countHRNetSummary(graph: Graph): number {
   const rules: Readonly<Record<string, (node: Node) => number>> = {
     Conv: (node) => node.operator.macs!(node),
     Gemm: (node) => node.operator.macs!(node),
-    ConvTranspose: (node) => {
-      const [, , height, width] = node.outputs[0]!.shape as number[];
-      return numel(node.inputs[1]!) * height! * width!;
-    },
+    ConvTranspose: transposedByOutput,
   };
   return graph.nodes.reduce((sum, node) => sum + (rules[node.operator.type]?.(node) ?? 0), 0);
 }
@@ -38,6 +41,9 @@ export function countMmcv(graph: Graph): number {
   const rules: Readonly<Record<string, (node: Node) => number>> = {
     Conv: (node) => node.operator.macs!(node) + (node.inputs[2] ? numel(node.outputs[0]!) : 0),
     BatchNormalization: (node) => 2 * numel(node.outputs[0]!),
+    // By output pixels, as mmcv had it until 2020.
+    ConvTranspose: (node) => transposedByOutput(node) + (node.inputs[2] ? numel(node.outputs[0]!) : 0),
+    Gemm: (node) => 2 * node.operator.macs!(node),
     // Sums with a module's name are the last step of a group normalisation.
     Add: (node) => (node.name === "" ? 0 : 2 * numel(node.outputs[0]!)),
     Relu: (node) => numel(node.outputs[0]!),

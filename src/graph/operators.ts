@@ -11,6 +11,7 @@ import "./ops/pool.ts";
 import "./ops/resize.ts";
 import "./ops/roi-align.ts";
 import "./ops/scatter.ts";
+import "./ops/select.ts";
 import "./ops/shape.ts";
 
 export { findOperator, registeredOperators } from "./operator.ts";

@@ -6,6 +6,9 @@ import type { Attributes, Operator } from "./operator.ts";
 /** A size: a number, or the name of a size known only at run time (`"N"`, the batch). */
 export type Dim = number | string;
 
+/** A size as costs count it: one sample where it is known at run time only. */
+export const sizeOr1 = (dim: Dim | undefined): number => (typeof dim === "number" ? dim : 1);
+
 /** The shape of a value. */
 export type Shape = readonly Dim[];
 

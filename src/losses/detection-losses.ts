@@ -2,17 +2,20 @@
 // those who use them.
 
 import {
+  absolute,
   add,
   clip,
   detach,
   div,
   exp,
-  greater,
   less,
   log,
+  maximum,
+  minimum,
   mul,
   neg,
   relu,
+  scalar,
   scale,
   shift,
   sigmoid,
@@ -20,15 +23,10 @@ import {
   where,
 } from "../graph/ops/elementwise.ts";
 import { slice } from "../graph/ops/shape.ts";
-import { constant, type Value } from "../graph/value.ts";
-import { tensor } from "../tensor/tensor.ts";
+import type { Value } from "../graph/value.ts";
 
 /** Below any probability and any area that matter: keeps logarithms and quotients finite. */
 const TINY = 1e-12;
-
-const magnitude = (x: Value): Value => add(relu(x), relu(neg(x)));
-
-const number = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
 
 /**
  * −t·ln σ(x) − (1 − t)·ln(1 − σ(x)) = m + ln(e^(x − m) + e^−m) − x·t with m = max(x, 0), which no logit makes infinite. m is no
@@ -70,17 +68,13 @@ export function focalLoss(logits: Value, targets: Value, { alpha, gamma }: Focal
  * @param beta above 0: 1/9 in region proposal networks, 1 in box heads
  */
 export function smoothL1(predictions: Value, targets: Value, beta: number): Value {
-  const distance = magnitude(sub(predictions, targets));
+  const distance = absolute(sub(predictions, targets));
   const near = scale(mul(distance, distance), 0.5 / beta);
-  return where(less(distance, number(beta)), near, shift(distance, -0.5 * beta));
+  return where(less(distance, scalar(beta)), near, shift(distance, -0.5 * beta));
 }
 
 /** |d|. */
-export const l1 = (predictions: Value, targets: Value): Value => magnitude(sub(predictions, targets));
-
-/** The larger and the smaller of two. */
-const larger = (a: Value, b: Value): Value => where(greater(a, b), a, b);
-const smaller = (a: Value, b: Value): Value => where(greater(a, b), b, a);
+export const l1 = (predictions: Value, targets: Value): Value => absolute(sub(predictions, targets));
 
 /** What two sets of boxes share, and what they cover. */
 interface Overlap {
@@ -97,9 +91,9 @@ function overlapOf(a: Value, b: Value): Overlap {
   const [bx1, by1, bx2, by2] = [0, 1, 2, 3].map((at) => corner(b, at)) as [Value, Value, Value, Value];
   const area = (x1: Value, y1: Value, x2: Value, y2: Value): Value =>
     mul(relu(sub(x2, x1)), relu(sub(y2, y1)));
-  const shared = area(larger(ax1, bx1), larger(ay1, by1), smaller(ax2, bx2), smaller(ay2, by2));
+  const shared = area(maximum(ax1, bx1), maximum(ay1, by1), minimum(ax2, bx2), minimum(ay2, by2));
   const union = sub(add(area(ax1, ay1, ax2, ay2), area(bx1, by1, bx2, by2)), shared);
-  const around = area(smaller(ax1, bx1), smaller(ay1, by1), larger(ax2, bx2), larger(ay2, by2));
+  const around = area(minimum(ax1, bx1), minimum(ay1, by1), maximum(ax2, bx2), maximum(ay2, by2));
   return { iou: div(shared, shift(union, TINY)), union, around };
 }
 

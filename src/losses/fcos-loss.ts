@@ -2,7 +2,7 @@
 
 import { HRNetError } from "../errors.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, clip, div, equal, greater, mul, where } from "../graph/ops/elementwise.ts";
+import { add, clip, div, equal, greater, indicator, mul, scalar } from "../graph/ops/elementwise.ts";
 import { concat, reshape, transpose } from "../graph/ops/shape.ts";
 import { constant, formatType, type Value } from "../graph/value.ts";
 import { tensor } from "../tensor/tensor.ts";
@@ -39,8 +39,6 @@ export interface FcosLoss {
 /** Source: Tian et al. 2019 (arXiv:1904.01355), §3.1; mmdetection's `FCOSHead`. */
 const FOCAL: FocalOptions = { alpha: 0.25, gamma: 2 };
 
-const number = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
-
 /** N×C×h×w of each level as N×P×C. */
 function byPlace(levels: readonly Value[]): Value {
   const rows = levels.map((level) => {
@@ -64,8 +62,6 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
       `The network has ${places} places; the truth is ${formatType(truth.classes)}.`,
     );
   }
-  const [one, zero] = [number(1), number(0)];
-  const marks = (condition: Value): Value => where(condition, one, zero);
   const labels = reshape(truth.classes, [samples, places, 1]);
   const numbers = constant(
     tensor(
@@ -74,14 +70,14 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
       Float32Array.from({ length: classes }, (_, k) => k),
     ),
   );
-  const asked = marks(greater(labels, number(-1.5))); // N×P×1
-  const present = marks(greater(labels, number(-0.5)));
+  const asked = indicator(greater(labels, scalar(-1.5))); // N×P×1
+  const present = indicator(greater(labels, scalar(-0.5)));
   const all = [0, 1, 2];
   const sum = (x: Value): Value => reduceSum(x, all, false);
   const atLeast = (x: Value, least: number): Value => clip(x, least, Number.MAX_SAFE_INTEGER);
   const objects = atLeast(sum(present), 1);
 
-  const wanted = marks(equal(labels, numbers)); // N×P×K
+  const wanted = indicator(equal(labels, numbers)); // N×P×K
   const focal = div(sum(mul(focalLoss(logits, wanted, FOCAL), asked)), objects);
 
   const centers = reshape(truth.centerness, [samples, places, 1]);

@@ -5,7 +5,7 @@ import { HRNetError } from "../errors.ts";
 import { IMAGENET_NORMALIZATION, type Normalization } from "../image/warp.ts";
 import { findVariant, outputChannels, variantOf, withOutputChannels } from "../models/find-variant.ts";
 import { inferNetworkConfig } from "../models/infer-config.ts";
-import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
+import { buildNetwork, findsObjects, type NetworkConfig, parseNetworkConfig } from "../models/network.ts";
 import type { Task } from "../models/variants.ts";
 import { initialize } from "../nn/initialize.ts";
 import { createHeatmapCodec, type HeatmapCodecName } from "../pose/codecs/heatmap-codec.ts";
@@ -14,6 +14,7 @@ import type { ClassTable } from "../segmentation/class-table.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { toFloat32 } from "../tensor/float16.ts";
 import { formatShape, type Tensor, tensor } from "../tensor/tensor.ts";
+import { withBackgroundLast } from "../weights/background-class.ts";
 import { fromInPlaceAbn, isInPlaceAbn } from "../weights/inplace-abn.ts";
 import { type MappedWeights, mapKeys } from "../weights/key-maps.ts";
 import { describeWeights } from "./describe-weights.ts";
@@ -48,6 +49,8 @@ export interface ImportReport {
   readonly zeroed: readonly string[];
   /** Scales of normalisations that were trained as InPlace-ABN and became |scale| + 10⁻⁵. */
   readonly converted: readonly string[];
+  /** Weights whose classes had the background first. */
+  readonly reordered: readonly string[];
 }
 
 /** What may be said about a checkpoint that its names do not tell. */
@@ -96,6 +99,7 @@ const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
   features: "classification",
   fpn: "detection",
   fcos: "detection",
+  rcnn: "detection",
 };
 
 /** What a network with that head is for. */
@@ -146,10 +150,20 @@ function chooseNetwork(mapped: MappedWeights, source: string, options: ImportOpt
   const channels = wanted ?? (whole ? undefined : given);
   const sized = channels === undefined ? base : withOutputChannels(base, channels);
   return {
-    config: config && !whole ? parseNetworkConfig({ ...sized, ...config }) : sized,
+    config: whole ? sized : parseNetworkConfig(changed(sized, mapped.head, config)),
     codec,
     freshHead: wanted === undefined || wanted === given ? "none" : given === undefined ? "whole" : "outputs",
   };
+}
+
+/** A configuration with fields of its head and of itself replaced; head fields that are not of this kind of head do not count. */
+function changed(
+  base: NetworkConfig,
+  head: Readonly<Record<string, unknown>> = {},
+  fields: Readonly<Record<string, unknown>> = {},
+): unknown {
+  const known = Object.entries(head).filter(([name]) => name in base.head);
+  return { ...base, head: { ...base.head, ...Object.fromEntries(known) }, ...fields };
 }
 
 /** Whether two networks have the same kind of head. */
@@ -160,10 +174,10 @@ function sameHead(a: NetworkConfig, b: NetworkConfig): boolean {
 
 /** Layers whose size is the number of outputs. */
 const OUTPUT_LAYER =
-  /^(final_layers?|keypoint_head\.final_layer|decode_head\.conv_seg|last_layer\.3|aux_head\.3|cls_head|classifier|bbox_head\.conv_cls)\./;
+  /^(final_layers?|keypoint_head\.final_layer|decode_head\.conv_seg|last_layer\.3|aux_head\.3|cls_head|classifier|bbox_head\.conv_cls|roi_head\.bbox_head\.(\d\.)?fc_(cls|reg)|roi_head\.mask_head\.(\d\.)?conv_logits)\./;
 /** Everything that stands on a backbone. */
 const HEAD =
-  /^(keypoint_head|decode_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck|bbox_head)\./;
+  /^(keypoint_head|decode_head|deconv_layers|final_layers?|last_layer|aux_head|conv3x3_ocr|ocr_distri_head|cls_head|incre_modules|downsamp_modules|classifier|neck|bbox_head|rpn_head|roi_head)\./;
 
 /** The parameters that a new head initialises: its last layer, or all of it on a backbone without one of its kind. */
 function freshPart(config: NetworkConfig, kind: Choice["freshHead"]): (name: string) => boolean {
@@ -199,7 +213,7 @@ function fill(
   input: readonly [number, number],
   source: string,
   freshHead: Choice["freshHead"],
-): { weights: Map<string, Tensor>; report: Omit<ImportReport, "architecture" | "converted"> } {
+): { weights: Map<string, Tensor>; report: Omit<ImportReport, "architecture" | "converted" | "reordered"> } {
   const network = buildNetwork(config, input);
   const weights = new Map<string, Tensor>();
   const missing: string[] = [];
@@ -279,7 +293,8 @@ export function importStateDict(
         "Supported are the checkpoints that docs/weights.md lists.",
     );
   }
-  const { mapped, converted } = ordinaryNormalization(named, options.normalization);
+  const { mapped: ordinary, converted } = ordinaryNormalization(named, options.normalization);
+  const { mapped, reordered } = backgroundLast(ordinary);
   const { config, codec: codecName, freshHead } = chooseNetwork(mapped, source, options);
   const variant = variantOf(config);
   const input = options.input ?? inputInName(source) ?? variant?.input ?? [256, 192];
@@ -296,7 +311,7 @@ export function importStateDict(
     input,
     preprocessing: PREPROCESSING[mapped.codeBase] ?? IMAGENET_NORMALIZATION,
     ...(task === "pose" && { codec, skeleton: skeletonForChannels(keypoints, options.skeleton) }),
-    ...((task === "segmentation" || (config.family === "hrnet" && config.head.type === "fcos")) && {
+    ...((task === "segmentation" || findsObjects(config)) && {
       classes: classesForChannels(outputChannels(config)!, mapped.codeBase, options.classes),
     }),
     provenance: {
@@ -308,7 +323,7 @@ export function importStateDict(
   };
   return {
     model: { description, weights },
-    report: { architecture: description.name, ...report, converted },
+    report: { architecture: description.name, ...report, converted, reordered },
   };
 }
 
@@ -324,4 +339,11 @@ function ordinaryNormalization(
   if (!inPlace) return { mapped, converted: [] };
   const { weights, converted } = fromInPlaceAbn(mapped.weights);
   return { mapped: { ...mapped, weights }, converted };
+}
+
+/** The weights with the background as the last class of regions, and those that were changed for that. */
+function backgroundLast(mapped: MappedWeights): { mapped: MappedWeights; reordered: readonly string[] } {
+  if (!mapped.backgroundFirst) return { mapped, reordered: [] };
+  const { weights, reordered } = withBackgroundLast(mapped.weights);
+  return { mapped: { ...mapped, weights }, reordered };
 }

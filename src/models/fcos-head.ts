@@ -4,7 +4,7 @@ import { exp, mul } from "../graph/ops/elementwise.ts";
 import { reshape } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { Initializer } from "../nn/init.ts";
-import { ONES } from "../nn/init.ts";
+import { NORMAL_01, ONES } from "../nn/init.ts";
 import { channelsOf, conv2d, groupNorm, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 
@@ -16,8 +16,6 @@ export interface FcosHead {
   readonly convs: number;
 }
 
-/** N(0, 0.01²), as mmdetection's `FCOSHead` starts. */
-const NORMAL_01: Initializer = { kind: "normal", std: 0.01 };
 /** Classes begin at a probability of 0.01: b = −ln((1 − 0.01)/0.01) (Lin et al. 2017, arXiv:1708.02002, §4.1). */
 const PRIOR: Initializer = { kind: "constant", value: -Math.log((1 - 0.01) / 0.01) };
 /** Groups of every normalisation. */

@@ -73,6 +73,28 @@ const headSchema = z.discriminatedUnion("type", [
     stride: z.union([z.literal(1), z.literal(2)]).default(1),
   }),
   z.strictObject({
+    /** Faster R-CNN, Mask R-CNN, their cascades and HTC on an HRFPN neck: `channels` classes. */
+    type: z.literal("rcnn"),
+    channels: channelCount,
+    /** Box heads in a row: 1, or 3 in cascades. With more than one, boxes are the same for all classes. */
+    stages: z.union([z.literal(1), z.literal(2), z.literal(3)]).default(1),
+    /** `plain`: a mask head for each stage; `flow`: each also sees the features of the one before (HTC). */
+    masks: z.enum(["none", "plain", "flow"]).default("none"),
+    /** Channels of the semantic branch (HTC): 183 for COCO's things and stuff; null: there is none. */
+    semantic: channelCount.nullable().default(null),
+    /** Whether the first mask head of a flow has the convolution for features that none gives it, as in mmdetection 1.x. */
+    firstFlow: z.boolean().default(true),
+    /** Channels of the two linear layers of a box head. */
+    hidden: z.int().min(1).max(8192).default(1024),
+    /** Convolutions of a mask head. */
+    maskConvs: repeatCount.default(4),
+    neck: z
+      .strictObject({ channels: channelCount.default(256), levels: repeatCount.min(4).default(5) })
+      .default({ channels: 256, levels: 5 }),
+    /** How boxes, anchors and regions are counted: `continuous` in mmdetection 2.x and later, `pixels` in 1.x and HRNet-Object-Detection. */
+    extent: z.enum(["continuous", "pixels"]).default("continuous"),
+  }),
+  z.strictObject({
     /** FCOS on an HRFPN neck of stride 2: `channels` classes, `convs` convolutions in each of two towers. */
     type: z.literal("fcos"),
     channels: channelCount,

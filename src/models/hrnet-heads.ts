@@ -4,8 +4,7 @@ import { HRNetError } from "../errors.ts";
 import { add, scale } from "../graph/ops/elementwise.ts";
 import { matMul } from "../graph/ops/linear.ts";
 import { softmax } from "../graph/ops/normalization.ts";
-import { averagePool, globalAveragePool } from "../graph/ops/pool.ts";
-import { resizeBilinear } from "../graph/ops/resize.ts";
+import { globalAveragePool } from "../graph/ops/pool.ts";
 import { concat, flatten, reshape, transpose } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
 import { residualBlock } from "../nn/blocks.ts";
@@ -14,6 +13,8 @@ import type { Scope } from "../nn/scope.ts";
 import { fcosHead } from "./fcos-head.ts";
 import { type HRNetFeatures, hrnetBackbone, resizeLike } from "./hrnet.ts";
 import type { HRNetConfig, HRNetHead } from "./hrnet-config.ts";
+import { pyramidNeck } from "./pyramid-neck.ts";
+import { type RegionTestOptions, regionNetwork } from "./region-network.ts";
 
 /** Outputs of a network by name. */
 export type Outputs = Readonly<Record<string, Value>>;
@@ -138,36 +139,14 @@ function classificationHead(
   return { logits: linear(scope.child("classifier"), flatten(globalAveragePool(y)), head.channels) };
 }
 
-/** An HRFPN neck. */
-interface Neck {
-  readonly channels: number;
-  readonly levels: number;
-  readonly stride: number;
-}
-
-/** HRFPN (mmdet/models/necks/hrfpn.py): concatenation → 1×1 → levels by average pooling, a 3×3 conv each. */
-function fpnNeck(scope: Scope, head: Neck, branches: readonly Value[]): Value[] {
-  const size = sizeOf(branches[0]!);
-  const joined = concat(
-    branches.map((x) => resizeBilinear(x, size, false)),
-    1,
-  );
-  const reduced = conv2d(scope.child("reduction_conv", 0), joined, { out: head.channels, bias: true });
-  return Array.from({ length: head.levels }, (_, i) => {
-    const window = [2 ** i, 2 ** i] as const;
-    const pooled = i === 0 ? reduced : averagePool(reduced, { kernel: window, strides: window });
-    const options = { out: head.channels, kernel: 3, stride: head.stride, bias: true };
-    return conv2d(scope.child("fpn_conv", i), pooled, options);
-  });
-}
-
 /**
  * An HRNet with its head on x (N×3×H×W). Output names: `heatmaps`, `logits` (with `aux` for OCR), `feature…`, `level…`, and those of
- * {@link fcosHead}.
+ * {@link fcosHead} and {@link regionNetwork}.
+ * @param test how a two-stage detector makes its detections
  */
-export function hrnet(scope: Scope, config: HRNetConfig, x: Value): Outputs {
+export function hrnet(scope: Scope, config: HRNetConfig, x: Value, test?: RegionTestOptions): Outputs {
   const head = config.head;
-  const root = ["fpn", "fcos"].includes(head.type) ? scope.child("backbone") : scope;
+  const root = ["fpn", "fcos", "rcnn"].includes(head.type) ? scope.child("backbone") : scope;
   const features = (single: boolean): HRNetFeatures => hrnetBackbone(root, config, x, single);
   switch (head.type) {
     case "heatmap": {
@@ -209,11 +188,15 @@ export function hrnet(scope: Scope, config: HRNetConfig, x: Value): Outputs {
     }
     case "fpn":
       return Object.fromEntries(
-        fpnNeck(scope.child("neck"), head, features(false).branches).map((y, i) => [`level${i}`, y]),
+        pyramidNeck(scope.child("neck"), head, features(false).branches).map((y, i) => [`level${i}`, y]),
       );
     case "fcos": {
-      const levels = fpnNeck(scope.child("neck"), { ...head.neck, stride: 2 }, features(false).branches);
+      const levels = pyramidNeck(scope.child("neck"), { ...head.neck, stride: 2 }, features(false).branches);
       return fcosHead(scope.child("bbox_head"), head, levels);
+    }
+    case "rcnn": {
+      const levels = pyramidNeck(scope.child("neck"), { ...head.neck, stride: 1 }, features(false).branches);
+      return regionNetwork(scope, head, x, levels, test);
     }
   }
 }

@@ -132,6 +132,30 @@ const HRNET_HEADS: readonly (readonly [string, string, (shapes: Shapes) => objec
   ],
 ];
 
+/** The heads of a two-stage detector; `undefined` where there are none. Names do not tell how it counts boxes. */
+function inferRegionHead(shapes: Shapes, neck: object): object | undefined {
+  const root = "roi_head.bbox_head.";
+  const staged = shapes.has(`${root}0.fc_cls.weight`);
+  if (!staged && !shapes.has(`${root}fc_cls.weight`)) return undefined;
+  const keys = [...shapes.keys()];
+  const first = staged ? "0." : "";
+  const masks = "roi_head.mask_head.";
+  const semantic = shapes.get("roi_head.semantic_head.conv_logits.weight")?.[0];
+  const flow = keys.some((key) => key.startsWith(masks) && key.includes(".conv_res."));
+  const masked = shapes.has(`${masks}${first}conv_logits.weight`);
+  return {
+    type: "rcnn",
+    channels: size(shapes, `${root}${first}fc_cls.weight`) - 1,
+    stages: staged ? countChildren(keys, root) : 1,
+    masks: masked ? (flow ? "flow" : "plain") : "none",
+    semantic: semantic ?? null,
+    ...(flow && { firstFlow: shapes.has(`${masks}${first}conv_res.conv.weight`) }),
+    hidden: size(shapes, `${root}${first}shared_fcs.0.weight`),
+    ...(masked && { maskConvs: countChildren(keys, `${masks}${first}convs.`) }),
+    neck,
+  };
+}
+
 function inferHRNet(shapes: Shapes): unknown {
   if (shapes.has("neck.reduction_conv.0.weight")) {
     const channels = size(shapes, "neck.reduction_conv.0.weight");
@@ -142,7 +166,9 @@ function inferHRNet(shapes: Shapes): unknown {
       const head = { type: "fcos", channels: classes, convs, neck: { channels, levels } };
       return { ...inferHRNetBody(shapes, "backbone."), head };
     }
-    return { ...inferHRNetBody(shapes, "backbone."), head: { type: "fpn", channels, levels } };
+    const neck = { channels, levels };
+    const head = inferRegionHead(shapes, neck) ?? { type: "fpn", ...neck };
+    return { ...inferHRNetBody(shapes, "backbone."), head };
   }
   const found = HRNET_HEADS.find(([key]) => shapes.has(key));
   if (!found) return undefined;

@@ -10,6 +10,7 @@ import { hrnetSchema } from "./hrnet-config.ts";
 import { hrnet, type Outputs } from "./hrnet-heads.ts";
 import { lowestStride } from "./input-size.ts";
 import { liteHRNet, liteHRNetSchema } from "./lite-hrnet.ts";
+import type { RegionTestOptions } from "./region-network.ts";
 
 const networkSchema = z.discriminatedUnion("family", [
   hrnetSchema,
@@ -47,10 +48,15 @@ export interface Network {
 }
 
 /** Adds the network to a graph under construction: outputs for x (N×3×H×W). */
-export function applyNetwork(scope: Scope, config: NetworkConfig, x: Value): Outputs {
+export function applyNetwork(
+  scope: Scope,
+  config: NetworkConfig,
+  x: Value,
+  test?: RegionTestOptions,
+): Outputs {
   switch (config.family) {
     case "hrnet":
-      return hrnet(scope, config, x);
+      return hrnet(scope, config, x, test);
     case "lite-hrnet":
       return liteHRNet(scope, config, x);
     case "simple-baseline":
@@ -67,11 +73,24 @@ export function inputMultiple(config: NetworkConfig): number {
   return branched ? lowestStride(Math.max(1, ...config.stages.map(({ channels }) => channels.length))) : 1;
 }
 
-/** Builds a network for [height, width] pixels; the batch stays symbolic (`N`) unless a number is given. */
+/** Whether a network has a head that finds objects. */
+export const findsObjects = (config: NetworkConfig): boolean =>
+  config.family === "hrnet" && (config.head.type === "fcos" || config.head.type === "rcnn");
+
+/** Whether a network finds regions first and looks at them then. */
+export const isTwoStage = (config: NetworkConfig): boolean =>
+  config.family === "hrnet" && config.head.type === "rcnn";
+
+/**
+ * Builds a network for [height, width] pixels; the batch stays symbolic (`N`) unless a number is given. That of a two-stage detector is one
+ * picture.
+ * @param test how a two-stage detector makes its detections
+ */
 export function buildNetwork(
   config: NetworkConfig,
   [height, width]: readonly [number, number],
-  batch: number | string = "N",
+  batch: number | string = isTwoStage(config) ? 1 : "N",
+  test?: RegionTestOptions,
 ): Network {
   for (const size of [height, width]) {
     if (!Number.isInteger(size) || size < 1 || size > 16384) {
@@ -83,6 +102,6 @@ export function buildNetwork(
   }
   const scope = new Scope();
   const x = graphInput("input", "float32", [batch, 3, height, width]);
-  const outputs = applyNetwork(scope, config, x);
+  const outputs = applyNetwork(scope, config, x, test);
   return { config, input: { height, width }, graph: createGraph([x], outputs), parameters: scope.parameters };
 }

@@ -6,7 +6,7 @@ import type { NetworkConfigInput } from "./network.ts";
 export type Task = "pose" | "segmentation" | "classification" | "detection";
 
 /** How a paper counted its figures; the rules are in complexity.ts. */
-export type Convention = "hrnet" | "hrnet-decimal" | "torchstat" | "mmcv" | "binary-macs";
+export type Convention = "hrnet" | "hrnet-decimal" | "torchstat" | "mmcv" | "binary-macs" | "binary-all";
 
 /** Figures as printed in a paper or its repository. */
 export interface PaperFigures {
@@ -208,6 +208,74 @@ const FCOS: readonly Variant[] = (
   paper: figures,
 }));
 
+type RegionHead = Omit<Extract<HRNetInput["head"], { type: "rcnn" }>, "type" | "channels">;
+
+/** Things and stuff of COCO. */
+const COCO_STUFF_CLASSES = 183;
+
+/** Frameworks of TPAMI Table VII: name, head, and the figures on W18, W32 and W48. */
+const REGION_FRAMEWORKS: readonly (readonly [
+  string,
+  RegionHead,
+  Convention,
+  readonly (readonly [number, number] | null)[],
+])[] = [
+  [
+    "faster-rcnn",
+    {},
+    "binary-all",
+    [
+      [26.2, 159.1],
+      [45.0, 245.3],
+      [79.4, 399.1],
+    ],
+  ],
+  ["mask-rcnn", { masks: "plain" }, "mmcv", [[30.1, 247.9], [49.9, 341.0], null]],
+  [
+    "cascade-rcnn",
+    { stages: 3 },
+    "mmcv",
+    [
+      [55.1, 207.8],
+      [74.9, 300.8],
+      [111.0, 466.5],
+    ],
+  ],
+  [
+    "cascade-mask-rcnn",
+    { stages: 3, masks: "plain" },
+    "mmcv",
+    [
+      [63.1, 413.1],
+      [82.9, 506.2],
+      [118.9, 671.9],
+    ],
+  ],
+  [
+    "htc",
+    { stages: 3, masks: "flow", semantic: COCO_STUFF_CLASSES },
+    "mmcv",
+    [
+      [66.1, 458.3],
+      [85.9, 551.4],
+      [121.9, 717.0],
+    ],
+  ],
+];
+
+const REGIONS: readonly Variant[] = REGION_FRAMEWORKS.flatMap(([name, head, convention, figures]) =>
+  [18, 32, 48, 40].map((width, at): Variant => {
+    const printed = figures[at];
+    return {
+      name: `${name}-hrnetv2p-w${width}`,
+      task: "detection",
+      input: [800, 1216],
+      config: { ...body(width), head: { type: "rcnn", channels: COCO_CLASSES, ...head } },
+      paper: printed ? paper(...printed, TPAMI, convention) : null,
+    };
+  }),
+);
+
 const HIGHER: readonly Variant[] = ([32, 48] as const).map((width) => ({
   name: `higher-hrnet-w${width}`,
   task: "pose",
@@ -390,4 +458,5 @@ export const VARIANTS: readonly Variant[] = [
   ...CLASSIFICATION,
   ...DETECTION,
   ...FCOS,
+  ...REGIONS,
 ];

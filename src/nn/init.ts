@@ -4,7 +4,8 @@
 export type Initializer =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "normal"; readonly std: number }
-  | { readonly kind: "kaiming-normal"; readonly fan: "in" | "out" };
+  | { readonly kind: "kaiming-normal"; readonly fan: "in" | "out" }
+  | { readonly kind: "xavier-normal"; readonly fan: "in" | "mean" };
 
 /** All 0: biases, running means, counters. */
 export const ZEROS: Initializer = { kind: "constant", value: 0 };
@@ -14,3 +15,9 @@ export const ONES: Initializer = { kind: "constant", value: 1 };
 export const NORMAL_001: Initializer = { kind: "normal", std: 0.001 };
 /** Kaiming normal, fan out, ReLU: the official classification and detection code. */
 export const KAIMING_OUT: Initializer = { kind: "kaiming-normal", fan: "out" };
+/** N(0, 0.01²): heads of detectors. */
+export const NORMAL_01: Initializer = { kind: "normal", std: 0.01 };
+/** Variance 1/fan in: necks (`caffe2_xavier_init` of mmcv, there from a uniform distribution). */
+export const XAVIER_IN: Initializer = { kind: "xavier-normal", fan: "in" };
+/** Variance 2/(fan in + fan out): linear layers (`xavier_init` of mmcv, there from a uniform distribution). */
+export const XAVIER: Initializer = { kind: "xavier-normal", fan: "mean" };

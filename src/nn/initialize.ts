@@ -4,11 +4,16 @@ import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
 import type { Initializer } from "./init.ts";
 import type { ParameterInfo } from "./scope.ts";
 
-/** Standard deviation of a random initialiser. Kaiming: √(2/fan), fan over one output (in) or one input (out). */
+/** Standard deviation of a random initialiser. Kaiming: √(2/fan), Xavier: √(1/fan), fan over one output (in) or one input (out). */
 function deviation(init: Exclude<Initializer, { kind: "constant" }>, shape: readonly number[]): number {
   if (init.kind === "normal") return init.std;
   const kernel = elementCount(shape.slice(2));
-  return Math.sqrt(2 / ((init.fan === "in" ? shape[1]! : shape[0]!) * kernel));
+  const fans = {
+    in: shape[1]! * kernel,
+    out: shape[0]! * kernel,
+    mean: ((shape[0]! + shape[1]!) * kernel) / 2,
+  };
+  return Math.sqrt((init.kind === "kaiming-normal" ? 2 : 1) / fans[init.fan]);
 }
 
 /** A parameter as its initialiser wants it. */

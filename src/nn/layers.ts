@@ -59,12 +59,13 @@ export interface ConvTranspose2dOptions {
   readonly padding: number;
   readonly outputPadding: number;
   readonly bias?: boolean;
+  readonly init?: Initializer;
 }
 
 /** torch.nn.ConvTranspose2d: N×C×H×W → N×out×H'×W'. Parameter `weight` is C×out×k×k. */
 export function convTranspose2d(scope: Scope, x: Value, options: ConvTranspose2dOptions): Value {
-  const { out, kernel, stride, padding: p, outputPadding, bias = false } = options;
-  const weight = scope.parameter("weight", [channelsOf(x), out, kernel, kernel], NORMAL_001);
+  const { out, kernel, stride, padding: p, outputPadding, bias = false, init = NORMAL_001 } = options;
+  const weight = scope.parameter("weight", [channelsOf(x), out, kernel, kernel], init);
   const b = bias ? scope.parameter("bias", [out], ZEROS) : undefined;
   const geometry = {
     strides: [stride, stride],
@@ -111,7 +112,7 @@ export function relu6(scope: Scope, x: Value): Value {
 }
 
 /** torch.nn.Linear: N×I → N×out. Parameters `weight` (out×I) and `bias` (out). */
-export function linear(scope: Scope, x: Value, out: number): Value {
-  const weight = scope.parameter("weight", [out, x.shape[1] as number], NORMAL_001);
+export function linear(scope: Scope, x: Value, out: number, init: Initializer = NORMAL_001): Value {
+  const weight = scope.parameter("weight", [out, x.shape[1] as number], init);
   return gemm(x, weight, scope.parameter("bias", [out], ZEROS), scope.path);
 }

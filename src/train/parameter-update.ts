@@ -1,7 +1,18 @@
 // The second half of a step: what gradients and statistics of a batch change.
 
 import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, div, greater, mul, scale, shift, sqrt, sub, where } from "../graph/ops/elementwise.ts";
+import {
+  add,
+  div,
+  greater,
+  mul,
+  scalar as number,
+  scale,
+  shift,
+  sqrt,
+  sub,
+  where,
+} from "../graph/ops/elementwise.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { elementCount, tensor } from "../tensor/tensor.ts";
 import type { TrainedInput } from "./batch-gradients.ts";
@@ -104,8 +115,6 @@ export function nextStatistics(
   });
   return add(running, mul(sub(mul(batch, floats(correction)), running), floats(momentum)));
 }
-
-const number = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
 
 /** min(1, largest/(norm + 1e-6)), as `clip_grad_norm_` has it. */
 function clipFactor(norm: Value, largest: number): Value {

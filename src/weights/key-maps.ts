@@ -15,14 +15,22 @@ export interface KeyMap {
   readonly rules: readonly Rule[];
   /** What the network has otherwise than the official code, which names do not tell: fields of its configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The same, of its head. */
+  readonly head?: Readonly<Record<string, unknown>>;
+  /** Its classifiers of regions have the background first; ours have it last. */
+  readonly backgroundFirst?: true;
 }
 
 /** State of training runs that some checkpoints hold beside the weights. */
 const TRAINING_STATE: Rule = [/^(optimizer|ema_|loss[._]|criterion\.)/, { ignored: "training state" }];
-const DETECTION_HEADS: Rule = [
-  /^(roi_head|rpn_head|bbox_head|mask_head|semantic_head)\./,
-  { ignored: "detection head" },
+/** Heads of detectors that are none of ours, such as RetinaNet's. */
+const OTHER_HEADS: Rule = [/^(rpn_head|bbox_head|mask_head)\./, { ignored: "detection head" }];
+/** The neck as mmdetection names it. */
+const MMDETECTION_NECK: readonly Rule[] = [
+  [/^neck\.reduction_conv\.conv\./, "neck.reduction_conv.0."],
+  [/^neck\.fpn_conv\.(\d+)\.conv\./, "neck.fpn_conv.$1."],
 ];
+const MMDETECTION_1 = "HRNet-Object-Detection / mmdetection 1.x";
 
 /** conv, normalisation and their like of mmcv's ConvModule, at `to` where the official code has a Sequential. */
 const convModule = (from: string, conv: string, norm: string): Rule[] => [
@@ -85,25 +93,24 @@ export const KEY_MAPS: readonly KeyMap[] = [
     codeBase: "mmdetection FCOS",
     signature: /^bbox_head\.(conv_centerness|fcos_centerness)\./,
     rules: [
-      [/^neck\.reduction_conv\.conv\./, "neck.reduction_conv.0."],
-      [/^neck\.fpn_conv\.(\d+)\.conv\./, "neck.fpn_conv.$1."],
+      ...MMDETECTION_NECK,
       [/^bbox_head\.fcos_(cls|reg|centerness)\./, "bbox_head.conv_$1."], // before 2.0
     ],
   },
   {
+    codeBase: MMDETECTION_1,
+    signature: /^bbox_head\.(\d+\.)?fc_cls\./,
+    rules: [...MMDETECTION_NECK, [/^(bbox_head|mask_head|semantic_head)\./, "roi_head.$1."]],
+    head: { extent: "pixels" },
+    backgroundFirst: true,
+  },
+  { codeBase: "mmdetection 2.x/3.x", signature: /^roi_head\./, rules: MMDETECTION_NECK },
+  {
     codeBase: "mmdetection 2.x/3.x",
     signature: /^neck\.reduction_conv\.conv\./,
-    rules: [
-      [/^neck\.reduction_conv\.conv\./, "neck.reduction_conv.0."],
-      [/^neck\.fpn_conv\.(\d+)\.conv\./, "neck.fpn_conv.$1."],
-      DETECTION_HEADS,
-    ],
+    rules: [...MMDETECTION_NECK, OTHER_HEADS],
   },
-  {
-    codeBase: "HRNet-Object-Detection / mmdetection 1.x",
-    signature: /^neck\.reduction_conv\.0\./,
-    rules: [DETECTION_HEADS],
-  },
+  { codeBase: MMDETECTION_1, signature: /^neck\.reduction_conv\.0\./, rules: [OTHER_HEADS] },
   {
     codeBase: "Lite-HRNet backbone",
     signature: /^(backbone\.)?stem\.conv1\.conv\.weight$/,
@@ -137,6 +144,9 @@ export interface MappedWeights {
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
   /** Fields of the network's configuration that the code base has otherwise than the official one. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The same, of its head. */
+  readonly head?: Readonly<Record<string, unknown>>;
+  readonly backgroundFirst?: true;
 }
 
 /** Names without the wrappers around them. Keys that belong to a loss beside the model do not count. */
@@ -196,6 +206,14 @@ export function mapKeys(state: ReadonlyMap<string, Tensor>): MappedWeights | und
     weights.set(canonical, tensor);
     origin.set(canonical, name);
   }
-  const { codeBase, config } = keyMap;
-  return { codeBase, weights, origin, ignored, ...(config && { config }) };
+  const { codeBase, config, head, backgroundFirst } = keyMap;
+  return {
+    codeBase,
+    weights,
+    origin,
+    ignored,
+    ...(config && { config }),
+    ...(head && { head }),
+    ...(backgroundFirst && { backgroundFirst }),
+  };
 }

@@ -28,8 +28,8 @@ test.each(PUBLISHED)("$name is a sound row", (entry) => {
     expect(classTableByName(entry.classes).classes).toHaveLength(80);
     expect(findVariant(entry.architecture).task).toBe("detection");
     expect(entry.url).toContain(entry.architecture.replaceAll("-", "_"));
-    for (const schedule of ["1x", "2x"])
-      if (entry.name.endsWith(`-${schedule}`)) expect(entry.url).toContain(`_4x4_${schedule}_coco_`);
+    for (const schedule of ["1x", "2x", "20e"])
+      if (entry.name.endsWith(`-${schedule}`)) expect(entry.url).toContain(`_${schedule}_coco_`);
     expect(entry.url.includes("mstrain")).toBe(entry.name.endsWith("-coco"));
     expect(entry.score.value).toBeGreaterThan(0.3);
     return;

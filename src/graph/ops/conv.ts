@@ -10,7 +10,7 @@ import {
   shapeError,
   TRAINING_DOMAIN,
 } from "../operator.ts";
-import type { Dim, Node, Value } from "../value.ts";
+import { type Dim, type Node, sizeOr1, type Value } from "../value.ts";
 import { knownShape, reduceSum } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 
@@ -84,9 +84,9 @@ export const Conv = defineOperator({
     return [{ dtype: inputs[0]!.dtype, shape: [n, out, size(0, kh), size(1, kw)] }];
   },
   macs(node: Node) {
-    const [, out, h, w] = node.outputs[0]!.shape as [Dim, number, number, number];
+    const [n, out, h, w] = node.outputs[0]!.shape as [Dim, number, number, number];
     const [, inPerGroup, kh, kw] = node.inputs[1]!.shape as [number, number, number, number];
-    return out * h * w * inPerGroup * kh * kw;
+    return sizeOr1(n) * out * h * w * inPerGroup * kh * kw;
   },
   gradient({ node, gradients: [dy], wanted }) {
     const [x, weight] = node.inputs as readonly Value[];
@@ -126,9 +126,9 @@ export const ConvTranspose = defineOperator({
     return [{ dtype: inputs[0]!.dtype, shape: [n, outPerGroup * group, size(0, kh), size(1, kw)] }];
   },
   macs(node: Node) {
-    const [, inChannels, h, w] = node.inputs[0]!.shape as [Dim, number, number, number];
+    const [n, inChannels, h, w] = node.inputs[0]!.shape as [Dim, number, number, number];
     const [, outPerGroup, kh, kw] = node.inputs[1]!.shape as [number, number, number, number];
-    return inChannels * h * w * outPerGroup * kh * kw;
+    return sizeOr1(n) * inChannels * h * w * outPerGroup * kh * kw;
   },
   // A transposed convolution is the adjoint of the convolution with the same weight, so its adjoint is that convolution.
   gradient({ node, gradients: [dy], wanted }) {

@@ -109,7 +109,8 @@ function comparison(type: string): Operator {
   });
 }
 
-const scalar = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
+/** A number: float32[]. */
+export const scalar = (value: number): Value => constant(tensor("float32", [], Float32Array.of(value)));
 
 /** A value as it is, under another name: what a graph output that is an input or a constant needs. */
 export const Identity: Operator = unary("Identity", (dy) => dy);
@@ -245,3 +246,11 @@ export const clip = (x: Value, low: number, high: number, name = ""): Value =>
 export const relu = (x: Value, name = ""): Value => emitOne(Relu, [x], {}, name);
 /** 1/(1 + e^−x). */
 export const sigmoid = (x: Value, name = ""): Value => emitOne(Sigmoid, [x], {}, name);
+/** The larger of two, broadcast. Where they are equal, the gradient goes to the second. */
+export const maximum = (a: Value, b: Value): Value => where(greater(a, b), a, b);
+/** The smaller of two, broadcast. Where they are equal, the gradient goes to the first. */
+export const minimum = (a: Value, b: Value): Value => where(greater(a, b), b, a);
+/** |x|; its gradient at 0 is 0. */
+export const absolute = (x: Value): Value => add(relu(x), relu(neg(x)));
+/** 1 where the condition holds, else 0. */
+export const indicator = (condition: Value): Value => where(condition, scalar(1), scalar(0));

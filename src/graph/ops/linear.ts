@@ -1,7 +1,7 @@
 // Matrix products: MatMul, Gemm, and ONNX Runtime's FusedMatMul, which transposes on the way.
 
 import { defineOperator, emitOne, type Inputs, numberOf, shapeError } from "../operator.ts";
-import type { Dim, Value, ValueType } from "../value.ts";
+import { sizeOr1, type Value, type ValueType } from "../value.ts";
 import { broadcastShapes, sumTo } from "./broadcast.ts";
 import { scale } from "./elementwise.ts";
 
@@ -17,8 +17,6 @@ function inferProduct(type: string, inputs: Inputs, transA: boolean, transB: boo
   const leading = broadcastShapes(type, inputs, a!.shape.slice(0, -2), b!.shape.slice(0, -2));
   return [{ dtype: a!.dtype, shape: [...leading, rows!, columns!] }];
 }
-
-const sizeOr1 = (dim: Dim | undefined): number => (typeof dim === "number" ? dim : 1);
 
 /** Matrix product over the last two axes, leading axes broadcast. */
 export const MatMul = defineOperator({
@@ -74,7 +72,8 @@ export const Gemm = defineOperator({
     return [{ dtype: inputs[0]!.dtype, shape }];
   },
   macs(node) {
-    return (node.outputs[0]!.shape[1] as number) * sizeOr1(node.inputs[0]!.shape[1]);
+    const [rows, out] = node.outputs[0]!.shape;
+    return sizeOr1(rows) * (out as number) * sizeOr1(node.inputs[0]!.shape[1]);
   },
   gradient({ node, gradients: [dy], wanted }) {
     const [x, weight, bias] = node.inputs;

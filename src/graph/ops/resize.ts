@@ -132,3 +132,13 @@ export function resizeBilinear(
   const attributes = { axes: [2, 3], mode: "linear", coordinate_transformation_mode: mode };
   return emitOne(Resize, [x, undefined, undefined, sizes], attributes, name);
 }
+
+/** Bilinear enlargement by a whole factor: {@link resizeBilinear} without aligned corners, for maps whose size is not written down. */
+export function upsampleBilinear(x: Value, factor: number): Value {
+  if (factor === 1) return x;
+  const scales = constant(tensor("float32", [4], Float32Array.of(1, 1, factor, factor)));
+  return emitOne(Resize, [x, undefined, scales], {
+    mode: "linear",
+    coordinate_transformation_mode: "half_pixel",
+  });
+}

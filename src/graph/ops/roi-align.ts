@@ -5,7 +5,7 @@ import { defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import { constant, type Node, type Value } from "../value.ts";
 import { knownShape } from "./broadcast.ts";
 import { cast } from "./cast.ts";
-import { add, clip, less, mul, neg, scale, shift, sub, where } from "./elementwise.ts";
+import { add, clip, less, mul, neg, scalar, scale, shift, sub, where } from "./elementwise.ts";
 import { upsampleNearest } from "./resize.ts";
 import { scatterAddRows } from "./scatter.ts";
 import { reshape, slice, transpose } from "./shape.ts";
@@ -99,10 +99,8 @@ function tapsOf(start: Value, extent: Value, bins: number, samples: number, size
   const low = cast(cast(inside, "int64"), "float32"); // ⌊·⌋ of what is not negative
   const high = clip(shift(low, 1), 0, size - 1);
   const part = sub(inside, low);
-  const one = constant(tensor("float32", [], Float32Array.of(1)));
-  const zero = constant(tensor("float32", [], Float32Array.of(0)));
   // Both ends of the map, by what lies beyond them: −1 − at > 0, at − size > 0.
-  const outside = (beyond: Value): Value => where(less(zero, beyond), zero, one);
+  const outside = (beyond: Value): Value => where(less(scalar(0), beyond), scalar(0), scalar(1));
   const counts = scale(mul(outside(shift(neg(at), -1)), outside(shift(at, -size))), 1 / samples);
   const rois = at.shape[0] as number;
   const pairs = (a: Value, b: Value): Value => interleave(a, b, rois, count);

@@ -81,6 +81,15 @@ export function topK(x: Value, k: number, axis: number, name = ""): { values: Va
 }
 
 /**
+ * Zeros of `shape` with updates at index tuples.
+ * @param indices int64 M×D
+ * @param updates M× the axes of `shape` after the first D
+ */
+export function scatterRows(shape: readonly number[], indices: Value, updates: Value): Value {
+  return emitOne(ScatterND, [constant(tensor("float32", shape)), indices, updates], {});
+}
+
+/**
  * A table of `rows` rows, each the sum of the updates for it.
  * @param indices int64 M×1
  * @param updates M×C
