@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { HRNetError } from "../errors.ts";
-import { type CocoInstanceDataset, readCocoInstances } from "./coco-instances.ts";
+import { type CocoInstanceDataset, type InstanceOutline, readCocoInstances } from "./coco-instances.ts";
 import { chooseImageFolder } from "./coco-layout.ts";
 import { readVocInstances, type VocOptions } from "./voc.ts";
 
@@ -27,6 +27,8 @@ export interface DetectionObject {
   readonly class: number;
   readonly area: number;
   readonly crowd: boolean;
+  /** `undefined` for objects with a box alone. */
+  readonly outline: InstanceOutline | undefined;
 }
 
 /** A picture and its objects. */
@@ -76,11 +78,11 @@ export async function readDetectionPictures(
     );
   }
   const objects = new Map<number, DetectionObject[]>();
-  for (const { imageId, categoryId, box, area, crowd } of dataset.instances) {
+  for (const { imageId, categoryId, box, area, crowd, outline } of dataset.instances) {
     const number = numbers.get(categoryId)!;
     if (number < 0) continue;
     const list = objects.get(imageId);
-    const object = { box, class: number, area, crowd };
+    const object = { box, class: number, area, crowd, outline };
     if (list) list.push(object);
     else objects.set(imageId, [object]);
   }

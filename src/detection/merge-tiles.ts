@@ -4,7 +4,7 @@ import type { Span, Tile } from "../image/tiles.ts";
 import { suppress } from "./nms.ts";
 
 /** A found object. */
-export interface PlacedObject {
+export interface FoundObject {
   /** `[x1, y1, x2, y2]` in pixels of the picture. */
   readonly box: readonly [number, number, number, number];
   readonly score: number;
@@ -20,7 +20,7 @@ const TOUCHING = 2;
  * @param picture `[height, width]`
  */
 export function belongsToTile(
-  { box: [x1, y1, x2, y2] }: PlacedObject,
+  { box: [x1, y1, x2, y2] }: FoundObject,
   { x, y }: Tile,
   [height, width]: readonly [number, number],
 ): boolean {
@@ -42,7 +42,7 @@ function withinSpan(from: number, to: number, span: Span, size: number): boolean
  * @param nms IoU above which the weaker of two boxes of a class goes
  * @param most objects at most
  */
-export function mergePasses<T extends PlacedObject>(objects: readonly T[], nms: number, most: number): T[] {
+export function mergePasses<T extends FoundObject>(objects: readonly T[], nms: number, most: number): T[] {
   const kept = suppress(
     Float64Array.from(objects.flatMap(({ box }) => box)),
     objects.map(({ score }) => score),

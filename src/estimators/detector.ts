@@ -1,14 +1,7 @@
 // Detector: pictures in, boxes of objects out.
 
-import {
-  decodeFcos,
-  FCOS_DECODING,
-  type FcosDecoding,
-  type FcosDetection,
-  type FcosOutputs,
-  fcosLevels,
-} from "../detection/fcos-places.ts";
-import { belongsToTile, mergePasses } from "../detection/merge-tiles.ts";
+import { belongsToTile, type FoundObject, mergePasses } from "../detection/merge-tiles.ts";
+import { pasteMask } from "../detection/paste-mask.ts";
 import { HRNetError } from "../errors.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
@@ -18,10 +11,12 @@ import { resizeImage } from "../image/resize.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
 import { type Tile, tilesOf } from "../image/tiles.ts";
 import { type NormalizationTable, normalizationTable } from "../image/warp.ts";
+import type { RunLengthMask } from "../masks/run-length.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { type LoadOptions, loadModel } from "../model-file/load-model.ts";
-import { buildNetwork, inputMultiple } from "../models/network.ts";
+import { buildDetector, DETECTOR_TEST, leastScore } from "../models/detector-network.ts";
+import { findsObjects, inputMultiple } from "../models/network.ts";
 import type { ClassTable } from "../segmentation/class-table.ts";
 import { framedPlanes, type Planes } from "../tensor/resize-planes.ts";
 import { tensor } from "../tensor/tensor.ts";
@@ -33,8 +28,8 @@ export interface DetectorOptions
   extends Omit<LoadOptions, "outputs" | "provenance" | "codec" | "skeleton">,
     Omit<SizedSessionOptions, "kept"> {
   /**
-   * Detections with a lower score, class times centreness, are left out. Default 0.3: for looking; figures are made with 0. Classes with a
-   * probability below 0.05 are never looked at.
+   * Detections with a lower score are left out (FCOS: class times centreness). Default 0.3: for looking; figures are made with 0. Classes with
+   * a probability below 0.05 are never looked at (HTC: 0.001).
    */
   readonly minScore?: number | undefined;
   /** Detections of a picture at most. Default 100. */
@@ -70,6 +65,14 @@ export interface Detection {
   /** Name of its class, and its number. */
   readonly label: string;
   readonly class: number;
+  /** Its pixels, of networks with a mask head. */
+  readonly mask?: RunLengthMask | undefined;
+}
+
+/** An object as the network gives it, in pixels of the picture. */
+interface RawDetection extends FoundObject {
+  /** Probabilities over the box. */
+  readonly mask?: Float32Array | undefined;
 }
 
 /** What the network is shown of a picture. */
@@ -87,8 +90,6 @@ const KEPT_NETWORKS = 3;
 /** Of a tile's shorter side: objects up to twice this are found whole in some tile, larger ones in the picture as a whole. */
 const TILE_MARGIN = 1 / 8;
 const TILE_SIDES = [128, 8192] as const;
-/** Levels of a detector. */
-const LEVELS = 5;
 
 /**
  * Finds objects.
@@ -125,7 +126,7 @@ export class Detector implements AsyncDisposable {
   static async load(source: string | Model, options: DetectorOptions = {}): Promise<Detector> {
     const model = typeof source === "string" ? (await loadModel(source, options)).model : source;
     const { task, classes, name, network } = model.description;
-    if (task !== "detection" || !classes || network.family !== "hrnet" || network.head.type !== "fcos") {
+    if (task !== "detection" || !classes || !findsObjects(network)) {
       throw new HRNetError(
         "invalid-model",
         `${name} is a ${task} network${task === "detection" ? " without a head that finds objects" : ""}; detection needs an FCOS network ` +
@@ -165,7 +166,7 @@ export class Detector implements AsyncDisposable {
     const whole = await this.#look(this.#whole(image), signal);
     const found = await this.#inTiles(image, whole, signal);
     const { minScore = DEFAULT_MIN_SCORE } = this.#options;
-    return found.filter(({ score }) => score >= minScore).map((object) => this.#detection(object));
+    return found.filter(({ score }) => score >= minScore).map((object) => this.#detection(object, image));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -176,9 +177,9 @@ export class Detector implements AsyncDisposable {
   /** With what tiles find besides, where the picture is larger than one. */
   async #inTiles(
     image: RgbImage,
-    whole: readonly FcosDetection[],
+    whole: readonly RawDetection[],
     signal: AbortSignal | undefined,
-  ): Promise<readonly FcosDetection[]> {
+  ): Promise<readonly RawDetection[]> {
     const { tile } = this.#options;
     const { width, height } = image;
     if (!tile || (height <= tile[0] && width <= tile[1])) return whole;
@@ -188,7 +189,7 @@ export class Detector implements AsyncDisposable {
       const objects = await this.#look(this.#part(image, part), signal);
       found.push(...objects.filter((object) => belongsToTile(object, part, [height, width])));
     }
-    const { nms, most } = this.#decoding();
+    const { nms = DETECTOR_TEST.nms, most = DETECTOR_TEST.most } = this.#options;
     return mergePasses(found, nms, most);
   }
 
@@ -196,40 +197,43 @@ export class Detector implements AsyncDisposable {
   async #look(
     { input, size, offset, factor }: Shown,
     signal: AbortSignal | undefined,
-  ): Promise<FcosDetection[]> {
+  ): Promise<RawDetection[]> {
     const session = await this.#sessions.get(`${input.height}×${input.width}`, () => this.#network(input));
-    const { height, width, data } = input;
+    const { height, width } = input;
     const outputs = await session.run(
-      { input: tensor("float32", [1, 3, height, width], data) },
+      { input: tensor("float32", [1, 3, height, width], input.data) },
       { transfer: true, ...(signal && { signal }) },
-    );
-    const maps = (kind: keyof FcosOutputs): Float32Array[] =>
-      Array.from({ length: LEVELS }, (_, l) => outputs[`${kind}${l}`]!.data as Float32Array);
-    const found = decodeFcos(
-      { classes: maps("classes"), distances: maps("distances"), centerness: maps("centerness") },
-      fcosLevels(height, width),
-      size,
-      this.#decoding(),
     );
     const [x, y] = offset;
     const [fx, fy] = factor;
-    return found.map(({ box: [x1, y1, x2, y2], ...rest }) => ({
-      ...rest,
-      box: [x + x1 * fx, y + y1 * fy, x + x2 * fx, y + y2 * fy],
-    }));
+    const data = (name: string): Float32Array => outputs[name]!.data as Float32Array;
+    const [boxes, scores, labels] = [data("boxes"), data("scores"), data("classes")];
+    const pixels = outputs["masks"] ? data("masks").length / scores.length : 0;
+    const found: RawDetection[] = [];
+    for (let i = 0; i < scores.length && scores[i]! > 0; i++) {
+      const side = (k: number): number => Math.min(boxes[4 * i + k]!, size[k % 2 === 0 ? 1 : 0]);
+      const [x1, y1, x2, y2] = [side(0), side(1), side(2), side(3)];
+      // Within the frame, but not within the picture.
+      if (!(x2 > x1 && y2 > y1)) continue;
+      found.push({
+        box: [x + x1 * fx, y + y1 * fy, x + x2 * fx, y + y2 * fy],
+        score: scores[i]!,
+        class: labels[i]!,
+        ...(pixels > 0 && { mask: data("masks").subarray(i * pixels, (i + 1) * pixels) }),
+      });
+    }
+    return found;
   }
 
-  #decoding(): FcosDecoding {
-    const {
-      minScore = DEFAULT_MIN_SCORE,
-      most = FCOS_DECODING.most,
-      nms = FCOS_DECODING.nms,
-    } = this.#options;
-    return { ...FCOS_DECODING, minScore, most, nms };
-  }
-
-  #detection({ box: [x1, y1, x2, y2], score, class: label }: FcosDetection): Detection {
-    return { box: [x1, y1, x2 - x1, y2 - y1], score, label: this.classes.classes[label]!, class: label };
+  #detection({ box, score, class: label, mask }: RawDetection, size: RgbImage): Detection {
+    const [x1, y1, x2, y2] = box;
+    return {
+      box: [x1, y1, x2 - x1, y2 - y1],
+      score,
+      label: this.classes.classes[label]!,
+      class: label,
+      ...(mask && { mask: pasteMask(mask, box, size) }),
+    };
   }
 
   /** The picture at its size for the network. */
@@ -271,7 +275,16 @@ export class Detector implements AsyncDisposable {
 
   #network({ height, width }: Planes): Uint8Array {
     const { network: config, name } = this.description;
-    const { graph } = buildNetwork(config, [height, width], 1);
+    const {
+      minScore = DEFAULT_MIN_SCORE,
+      nms = DETECTOR_TEST.nms,
+      most = DETECTOR_TEST.most,
+    } = this.#options;
+    const { graph } = buildDetector(config, [height, width], {
+      minScore: Math.max(minScore, leastScore(config)),
+      nms,
+      most,
+    });
     return encodeModel(graphToModel(inferenceGraph(graph, this.#model.weights), { name }));
   }
 }

@@ -9,7 +9,7 @@ import { type AttributeKind, type Attributes, emit, emitOne, type Operator } fro
 import { findOperator } from "./operators.ts";
 import { Identity } from "./ops/elementwise.ts";
 import { Resize } from "./ops/resize.ts";
-import { constant, type Dim, input as graphInput, type Node, type Value } from "./value.ts";
+import { constant, type Dim, input as graphInput, type Node, type Shape, type Value } from "./value.ts";
 
 /** Operator set we write: the first in which Resize takes sizes for some axes only. */
 const OPSET = 18;
@@ -92,6 +92,8 @@ export interface ModelInfo {
   readonly name: string;
   readonly producerVersion?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Shapes of inputs with sizes left open that the graph was built for one number of, but does not depend on. */
+  readonly openInputs?: Readonly<Record<string, Shape>>;
 }
 
 /**
@@ -152,7 +154,8 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
     };
   });
   // Runtimes lose a batch known by name in Resize; with its shape written they can still tell which maps are alike.
-  const valueInfos = nodes
+  const open = info.openInputs ?? {};
+  const valueInfos = (Object.keys(open).length > 0 ? [] : nodes)
     .filter((item) => item.operator === Resize)
     .map(({ outputs: [value] }) => valueInfo(names.give(value!, "value"), value!))
     .filter(({ name }) => !(name in graph.outputs));
@@ -165,7 +168,10 @@ export function graphToModel(graph: Graph, info: ModelInfo): ModelProto {
     graph: {
       name: info.name,
       node,
-      input: graph.inputs.map((value) => valueInfo(names.give(value, value.name!), value)),
+      input: graph.inputs.map((value) => {
+        const name = names.give(value, value.name!);
+        return valueInfo(name, { ...value, shape: open[name] ?? value.shape });
+      }),
       output: outputs,
       initializer: [...initializer.values()],
       ...(valueInfos.length > 0 && { valueInfo: valueInfos }),

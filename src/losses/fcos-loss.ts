@@ -2,7 +2,8 @@
 
 import { HRNetError } from "../errors.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, clip, div, equal, greater, indicator, mul, scalar } from "../graph/ops/elementwise.ts";
+import { add, clip, div, greater, indicator, mul, scalar } from "../graph/ops/elementwise.ts";
+import { oneHot } from "../graph/ops/select.ts";
 import { concat, reshape, transpose } from "../graph/ops/shape.ts";
 import { constant, formatType, type Value } from "../graph/value.ts";
 import { tensor } from "../tensor/tensor.ts";
@@ -63,13 +64,6 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
     );
   }
   const labels = reshape(truth.classes, [samples, places, 1]);
-  const numbers = constant(
-    tensor(
-      "float32",
-      [1, 1, classes],
-      Float32Array.from({ length: classes }, (_, k) => k),
-    ),
-  );
   const asked = indicator(greater(labels, scalar(-1.5))); // N×P×1
   const present = indicator(greater(labels, scalar(-0.5)));
   const all = [0, 1, 2];
@@ -77,7 +71,7 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
   const atLeast = (x: Value, least: number): Value => clip(x, least, Number.MAX_SAFE_INTEGER);
   const objects = atLeast(sum(present), 1);
 
-  const wanted = indicator(equal(labels, numbers)); // N×P×K
+  const wanted = oneHot(labels, classes); // N×P×K
   const focal = div(sum(mul(focalLoss(logits, wanted, FOCAL), asked)), objects);
 
   const centers = reshape(truth.centerness, [samples, places, 1]);

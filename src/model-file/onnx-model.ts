@@ -2,11 +2,14 @@
 
 import { HRNetError, messageOf } from "../errors.ts";
 import { readFileWithin } from "../files/read-file.ts";
+import type { Graph } from "../graph/graph.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
 import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
 import { toFloat16 } from "../graph/passes/to-float16.ts";
-import { buildNetwork } from "../models/network.ts";
+import type { Shape } from "../graph/value.ts";
+import { buildDetector, DETECTOR_TEST, leastScore } from "../models/detector-network.ts";
+import { buildNetwork, findsObjects } from "../models/network.ts";
 import { formatDescription, METADATA_KEY, type ModelDescription, parseDescription } from "./description.ts";
 import type { Model } from "./import-checkpoint.ts";
 
@@ -26,15 +29,32 @@ export interface RunnableModel {
   readonly onnx: Uint8Array;
 }
 
-/** The model as an .onnx: batch normalisation folded, any batch size, description in its metadata. */
+/**
+ * The model as an .onnx: batch normalisation folded, any batch size, description in its metadata. A detector takes one picture of any size
+ * that is a multiple of 32, and gives detections as `buildDetector` has them.
+ */
 export function toOnnx({ description, weights }: Model, precision: Precision = "fp32"): RunnableModel {
-  const network = buildNetwork(description.network, description.input);
-  const graph = inferenceGraph(network.graph, weights);
+  const { graph: built, openInputs } = exported(description);
+  const graph = inferenceGraph(built, weights);
   const model = graphToModel(precision === "fp16" ? toFloat16(graph) : graph, {
     name: description.name,
     metadata: { [METADATA_KEY]: formatDescription(description) },
+    ...(openInputs && { openInputs }),
   });
   return { description, onnx: encodeModel(model) };
+}
+
+/** What is written of a model, and the input's sizes that are left open. */
+function exported({ network: config, input }: ModelDescription): {
+  readonly graph: Graph;
+  readonly openInputs?: Readonly<Record<string, Shape>>;
+} {
+  if (!findsObjects(config)) return { graph: buildNetwork(config, input).graph };
+  const { graph } = buildDetector(config, input, { ...DETECTOR_TEST, minScore: leastScore(config) });
+  // A semantic branch brings its maps to one size, which is written down.
+  if (config.family === "hrnet" && config.head.type === "rcnn" && config.head.semantic !== null)
+    return { graph };
+  return { graph, openInputs: { input: [1, 3, "height", "width"] } };
 }
 
 /**

@@ -1,7 +1,7 @@
 // The keys of a detection recipe that are not those of every task: data, augmentation.
 
 import { z } from "zod";
-import { detectionAugmentationSchema } from "../detection/training-samples.ts";
+import { detectionAugmentationSchema } from "../detection/vary-picture.ts";
 import { photometricSchema } from "../image/photometric.ts";
 import { path, repeat } from "./data-keys.ts";
 
@@ -62,6 +62,40 @@ const dataSchema = z
   })
   .describe("What is learned from.");
 
+const positiveShare = z.number().positive().max(1);
+
+/** How many of what a two-stage detector learns from; presets are those of mmdetection 2.x. */
+const regionsSchema = z
+  .strictObject({
+    anchors: z
+      .int()
+      .min(1)
+      .max(4096)
+      .default(256)
+      .describe("Anchors of a picture that the region proposals learn from."),
+    anchorPositives: positiveShare.default(0.5).describe("Largest share of them that shows an object."),
+    proposals: z
+      .int()
+      .min(1)
+      .max(4096)
+      .default(1000)
+      .describe("Proposals of a picture that regions are drawn from, beside the true boxes."),
+    samples: z
+      .int()
+      .min(1)
+      .max(4096)
+      .default(512)
+      .describe("Regions of a picture that the heads learn from."),
+    samplePositives: positiveShare.default(0.25).describe("Largest share of them that shows an object."),
+    objects: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(100)
+      .describe("Objects of a picture that count; of more, some are drawn by lot."),
+  })
+  .describe("How many of what a two-stage detector learns from; FCOS has no use for it.");
+
 /** Keys of a detection recipe before those of every task. */
 export const DETECTION_KEYS = {
   data: dataSchema,
@@ -71,6 +105,7 @@ export const DETECTION_KEYS = {
     .describe(
       "Random changes to the pictures' colours, sharpness and what covers them; the papers use none.",
     ),
+  regions: regionsSchema.prefault({}),
 } as const;
 
 /** What papers measure detection by. */
@@ -82,3 +117,5 @@ const DETECTION = z.strictObject(DETECTION_KEYS);
 export type DetectionData = z.infer<typeof DETECTION>["data"];
 /** One of its data sets. */
 export type DetectionSet = DetectionData["train"][number] | NonNullable<DetectionData["validation"]>;
+/** How many of what a two-stage detector learns from. */
+export type RegionCounts = z.infer<typeof DETECTION>["regions"];

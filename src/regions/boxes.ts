@@ -11,11 +11,14 @@ import {
   detach,
   div,
   exp,
+  greater,
+  indicator,
   log,
   maximum,
   minimum,
   mul,
   relu,
+  scalar,
   scale,
   shift,
   sub,
@@ -37,16 +40,31 @@ export function columnsOf(boxes: Value): [Value, Value, Value, Value] {
 /** Columns side by side. */
 const boxesOf = (...columns: readonly Value[]): Value => concat(columns, columns[0]!.shape.length - 1);
 
-/** Anchors of every cell of a map (N×C×h×w), row by row: (h·w·A)×4. */
-export function anchorGrid(map: Value, stride: number, options: AnchorOptions): Value {
+/** Columns and rows of every cell of a map (N×C×h×w), row by row: x and y, (h·w)×1 each. */
+function cellsOf(map: Value): { readonly x: Value; readonly y: Value } {
   const cell = slice(slice(detach(map), 0, 0, 1), 1, 0, 1); // 1×1×h×w
   const ones = shift(scale(cell, 0), 1);
-  const along = (axis: number): Value =>
-    scale(reshape(shift(cumulativeSum(ones, axis), -1), [-1, 1]), stride);
-  const [x, y] = [along(3), along(2)]; // (h·w)×1
-  const corners = reshape(concat([x, y, x, y], 1), [-1, 1, 4]);
+  const along = (axis: number): Value => reshape(shift(cumulativeSum(ones, axis), -1), [-1, 1]);
+  return { x: along(3), y: along(2) };
+}
+
+/** Corners of the cells of a map as boxes without an area, `x, y, x, y` in pixels: (h·w)×4. */
+function cornersOfCells(map: Value, stride: number): Value {
+  const { x, y } = cellsOf(map);
+  return scale(concat([x, y, x, y], 1), stride);
+}
+
+/** Anchors of every cell of a map (N×C×h×w), row by row: (h·w·A)×4. */
+export function anchorGrid(map: Value, stride: number, options: AnchorOptions): Value {
+  const corners = reshape(cornersOfCells(map, stride), [-1, 1, 4]);
   const each = options.ratios.length;
   return reshape(add(corners, row([1, each, 4], baseAnchors(stride, options))), [-1, 4]);
+}
+
+/** Boxes around the middle of every cell of a map: distances left, top, right and bottom in pixels, B×(h·w)×4. */
+export function boxesAroundCells(map: Value, stride: number, distances: Value): Value {
+  const middles = shift(cornersOfCells(map, stride), Math.floor(stride / 2));
+  return add(middles, mul(distances, row([4], [-1, -1, 1, 1])));
 }
 
 /** Where boxes end: the largest `x, y, x, y` within the picture x (N×3×H×W), float32 4. */
@@ -100,6 +118,13 @@ export function encodeBoxes(boxes: Value, targets: Value, { stds, extent }: BoxC
   );
   const factors = [0, 1].map((axis) => log(div(toSides[axis]!, fromSides[axis]!)));
   return div(boxesOf(...shifts, ...factors), row([4], stds));
+}
+
+/** 1 where a box has an area: …×4 → … */
+export function withArea(boxes: Value): Value {
+  const [x1, y1, x2, y2] = columnsOf(boxes);
+  const positive = (low: Value, high: Value): Value => indicator(greater(sub(high, low), scalar(0)));
+  return reshape(mul(positive(x1, x2), positive(y1, y2)), boxes.shape.slice(0, -1) as readonly number[]);
 }
 
 /** Areas of …×4 boxes, …×1; 0 where the corners are the wrong way round. */

@@ -4,13 +4,13 @@ import { RPN_STDS } from "../detection/box-coding.ts";
 import type { BoxExtent } from "../detection/boxes.ts";
 import { reduceSum } from "../graph/ops/broadcast.ts";
 import { cast } from "../graph/ops/cast.ts";
-import { clip, greater, indicator, mul, scalar, shift, sigmoid, sub } from "../graph/ops/elementwise.ts";
+import { clip, shift, sigmoid } from "../graph/ops/elementwise.ts";
 import { topK } from "../graph/ops/scatter.ts";
 import { gatherRows } from "../graph/ops/select.ts";
 import { concat, reshape } from "../graph/ops/shape.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { tensor } from "../tensor/tensor.ts";
-import { clipBoxes, columnsOf, decodeBoxes } from "./boxes.ts";
+import { clipBoxes, decodeBoxes, withArea } from "./boxes.ts";
 import { NO_SCORE, scoresWhere, suppressedScores } from "./suppression.ts";
 
 /** What a region proposal network says of the P anchors of a level. */
@@ -93,13 +93,6 @@ export function proposals(
   const scored = shift(reduceSum(shift(left, -NO_SCORE), [1], false), NO_SCORE); // B×(L·k)
   const { values, indices } = topK(scored, Math.min(most, count), 1);
   return { boxes: gatherRows(boxes, indices, true), scores: values };
-}
-
-/** 1 where a box has an area: …×4 → … */
-function withArea(boxes: Value): Value {
-  const [x1, y1, x2, y2] = columnsOf(boxes);
-  const positive = (low: Value, high: Value): Value => indicator(greater(sub(high, low), scalar(0)));
-  return reshape(mul(positive(x1, x2), positive(y1, y2)), boxes.shape.slice(0, -1) as readonly number[]);
 }
 
 /** 1 where a column belongs to the level of its row: 1×L×(L·k). */

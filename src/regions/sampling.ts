@@ -85,11 +85,11 @@ export function sampleRegions(
   const { values: ranks, indices } = topK(order, count, 1);
   const matched = reshape(gatherRows(best.indices, indices, true), [batch, count]); // int64 B×S
   return {
-    boxes: gatherRows(boxes, indices, true),
+    boxes: detach(gatherRows(boxes, indices, true)),
     positive: indicator(greater(ranks, scalar(1.9999))),
     weights: indicator(greater(ranks, scalar(0.9999))),
-    classes: gatherRows(truth.classes, matched, true),
-    targets: gatherRows(truth.boxes, matched, true),
+    classes: detach(gatherRows(truth.classes, matched, true)),
+    targets: detach(gatherRows(truth.boxes, matched, true)),
     objects: matched,
   };
 }

@@ -1,14 +1,16 @@
 // Samples of a detector for the batch loader; each worker thread opens one of these.
 
-import type { DetectionPicture } from "../data/detection-sets.ts";
+import { outlineMask } from "../data/coco-instances.ts";
+import type { DetectionObject, DetectionPicture } from "../data/detection-sets.ts";
 import type { OpenSampleSource, SampleField } from "../data/sample-source.ts";
+import type { SampleArrays } from "../detection/target-writer.ts";
 import {
   createDetectionSampleMaker,
-  type DetectionSampleArrays,
   type DetectionSampleOptions,
-  samplePlaces,
+  type MaskedObject,
 } from "../detection/training-samples.ts";
 import { createPictureReader } from "../image/picture-reader.ts";
+import { decodeMask } from "../masks/run-length.ts";
 
 /** Settings of the source. */
 export interface DetectionSourceSettings {
@@ -18,26 +20,37 @@ export interface DetectionSourceSettings {
   readonly cacheMegabytes: number;
 }
 
+/** An object with what its mask is decoded from. */
+function maskedObject(
+  { box, class: label, crowd, outline }: DetectionObject,
+  size: Pick<DetectionPicture, "width" | "height">,
+): MaskedObject {
+  return {
+    box,
+    class: label,
+    ignored: crowd,
+    ...(outline && { mask: () => decodeMask(outlineMask(outline, size)) }),
+  };
+}
+
 /** Settings come from `prepareDetectionSamples`. */
 export const openSampleSource: OpenSampleSource = (settings) => {
   const { pictures, samples, cacheMegabytes } = settings as DetectionSourceSettings;
-  const make = createDetectionSampleMaker(samples);
+  const maker = createDetectionSampleMaker(samples);
   const readPicture = createPictureReader({ orientation: "ignore", cacheBytes: cacheMegabytes * 2 ** 20 });
   const [height, width] = samples.input;
-  const places = samplePlaces(samples.input);
   const fields: readonly SampleField[] = [
     { name: "image", dtype: "uint8", shape: [3, height, width] },
-    { name: "classes", dtype: "float32", shape: [places] },
-    { name: "distances", dtype: "float32", shape: [places, 4] },
-    { name: "centerness", dtype: "float32", shape: [places] },
+    ...maker.fields,
   ];
   return {
     fields,
     length: pictures.length,
     async fill(index, random, into) {
-      const { path, objects } = pictures[index]!;
-      const boxes = objects.map(({ box, class: label, crowd }) => ({ box, class: label, ignored: crowd }));
-      make(await readPicture(path), boxes, random, into as unknown as DetectionSampleArrays);
+      const picture = pictures[index]!;
+      const image = await readPicture(picture.path);
+      const objects = picture.objects.map((object) => maskedObject(object, image));
+      maker.make(image, objects, random, into as SampleArrays);
     },
   };
 };

@@ -35,7 +35,7 @@ export interface PreparedDetection {
 
 /**
  * Reads the sets; samples are numbered set by set. Pictures without objects count: what is not there is learned from them. Fields:
- * `image` uint8 3×H×W, `classes` float32 P, `distances` float32 P×4, `centerness` float32 P.
+ * `image` uint8 3×H×W, and those of the targets.
  * @throws HRNetError as `readDetectionPictures`
  */
 export async function prepareDetectionSamples(
@@ -51,10 +51,22 @@ export async function prepareDetectionSamples(
     pictures.push(...read.pictures);
     groups.push({ count: read.pictures.length, repeat });
   }
-  const settings: DetectionSourceSettings = { pictures, samples, cacheMegabytes };
+  const { targets } = samples;
+  const masked = targets.kind === "regions" && (targets.masks || targets.semantic);
+  const settings: DetectionSourceSettings = {
+    pictures: masked ? pictures : pictures.map(withoutOutlines),
+    samples,
+    cacheMegabytes,
+  };
   return {
     samples: { module: moduleBeside("./detection-sample-source", import.meta.url), settings, groups },
     classes: classes ?? [],
     objects: pictures.reduce((sum, { objects }) => sum + objects.filter(({ crowd }) => !crowd).length, 0),
   };
 }
+
+/** A picture without what only masks are made of: it goes to every thread. */
+const withoutOutlines = (picture: DetectionPicture): DetectionPicture => ({
+  ...picture,
+  objects: picture.objects.map((object) => ({ ...object, outline: undefined })),
+});

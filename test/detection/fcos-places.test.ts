@@ -1,16 +1,9 @@
 // FCOS's places: what they are to find by definition, and that perfect answers decode to the objects again.
 import { describe, expect, test } from "vitest";
 import { pairwiseIou } from "../../src/detection/boxes.ts";
-import {
-  decodeFcos,
-  FCOS_DECODING,
-  type FcosLevel,
-  type FcosOutputs,
-  fcosLevels,
-  fcosTargets,
-  placesOf,
-} from "../../src/detection/fcos-places.ts";
+import { type FcosLevel, fcosLevels, fcosTargets, placesOf } from "../../src/detection/fcos-places.ts";
 import { uniformRandom } from "../../src/random/random.ts";
+import { decodeFcos, FCOS_DECODING, type FcosOutputs } from "../helpers/decode-fcos.ts";
 
 const [HEIGHT, WIDTH] = [320, 480];
 const CLASSES = 3;

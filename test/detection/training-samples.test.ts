@@ -1,19 +1,24 @@
 // Samples of a detector: boxes move with the pixels, whatever is drawn; crops, mirrors, crowds, padding.
 import { expect, test } from "vitest";
-import { fcosLevels } from "../../src/detection/fcos-places.ts";
-import {
-  createDetectionSampleMaker,
-  type DetectionAugmentation,
-  type DetectionSampleArrays,
-  type SampleObject,
-  samplePlaces,
-} from "../../src/detection/training-samples.ts";
+import { fcosLevels, placesOf } from "../../src/detection/fcos-places.ts";
+import { createDetectionSampleMaker } from "../../src/detection/training-samples.ts";
+import type { DetectionAugmentation, SampleObject } from "../../src/detection/vary-picture.ts";
 import { rgbImage } from "../../src/image/rgb-image.ts";
 import { hashSeed, uniformRandom } from "../../src/random/random.ts";
 
 const INPUT: readonly [number, number] = [128, 192];
 const [HEIGHT, WIDTH] = INPUT;
-const PLACES = samplePlaces(INPUT);
+const PLACES = placesOf(fcosLevels(...INPUT));
+
+/** A sample's arrays. */
+interface DetectionSampleArrays {
+  readonly image: Uint8Array;
+  readonly classes: Float32Array;
+  readonly distances: Float32Array;
+  readonly centerness: Float32Array;
+}
+
+const TARGETS = { kind: "places" } as const;
 
 const arrays = (): DetectionSampleArrays => ({
   image: new Uint8Array(3 * HEIGHT * WIDTH),
@@ -59,11 +64,11 @@ function sample(
 ): DetectionSampleArrays {
   const into = arrays();
   const random = uniformRandom(hashSeed(7, seed));
-  createDetectionSampleMaker({ input: INPUT, augmentation: augmentation(more) })(
+  createDetectionSampleMaker({ input: INPUT, augmentation: augmentation(more), targets: TARGETS }).make(
     picture(),
     objects,
     random,
-    into,
+    { ...into },
   );
   return into;
 }
@@ -141,7 +146,12 @@ test("a picture without objects has nothing to find; arrays are written anew", (
   const into = sample(3);
   expect(into.classes.some((label) => label >= 0)).toBe(true);
   const random = uniformRandom(1);
-  createDetectionSampleMaker({ input: INPUT, augmentation: augmentation() })(picture(), [], random, into);
+  createDetectionSampleMaker({ input: INPUT, augmentation: augmentation(), targets: TARGETS }).make(
+    picture(),
+    [],
+    random,
+    { ...into },
+  );
   expect(new Set(into.classes)).toEqual(new Set([-1]));
   expect(Math.max(...into.distances, ...into.centerness)).toBe(0);
 });

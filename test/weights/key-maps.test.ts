@@ -142,7 +142,7 @@ describe("what is beside the network is left out with the reason", () => {
   test("detection heads", () => {
     const heads = [
       "rpn_head.rpn_conv.weight",
-      
+
       "bbox_head.scales.0.scale",
     ];
     for (const list of [DET, mmdet(DET)]) {

@@ -3,6 +3,7 @@
 import { tensor } from "../../tensor/tensor.ts";
 import { constantInts, defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import { constant, type Value } from "../value.ts";
+import { equal, indicator } from "./elementwise.ts";
 import { reshape } from "./shape.ts";
 
 /** ONNX GatherND: slices of the data at index tuples; the first `batch_dims` axes of both go together. */
@@ -120,3 +121,9 @@ export const cumulativeSum = (x: Value, axis: number): Value =>
 
 /** The sizes of x, int64. */
 export const shapeOf = (x: Value): Value => emitOne(ShapeOf, [x], {});
+
+/** 1 in the column of each row's class, else 0: float32 …×1 → …×classes. Labels that are no class give none. */
+export function oneHot(labels: Value, classes: number): Value {
+  const numbers = Float32Array.from({ length: classes }, (_, k) => k);
+  return indicator(equal(labels, constant(tensor("float32", [classes], numbers))));
+}

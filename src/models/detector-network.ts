@@ -1,0 +1,59 @@
+// Any detector as a graph from pictures to detections.
+
+import { HRNetError } from "../errors.ts";
+import { createGraph } from "../graph/graph.ts";
+import { fcosDetections } from "./fcos-detections.ts";
+import { buildNetwork, findsObjects, isTwoStage, type Network, type NetworkConfig } from "./network.ts";
+import { REGION_TEST } from "./region-network.ts";
+
+/** How detections are made. */
+export interface DetectorTestOptions {
+  /** Probabilities of classes that are not above this are left out; {@link leastScore} of the network in published figures. */
+  readonly minScore: number;
+  /** IoU above which the weaker of two boxes of a class goes. 0.5. */
+  readonly nms: number;
+  /** Detections of a picture. 100. */
+  readonly most: number;
+}
+
+/** The threshold that a network's published figures are made with. Source: `test_cfg` of mmdetection's configurations. */
+export const leastScore = (config: NetworkConfig): number =>
+  config.family === "hrnet" && config.head.type === "rcnn" && config.head.masks === "flow" ? 0.001 : 0.05;
+
+/** mmdetection's. */
+export const DETECTOR_TEST: Omit<DetectorTestOptions, "minScore"> = {
+  nms: REGION_TEST.nms,
+  most: REGION_TEST.most,
+};
+
+/** Proposals of a picture, by how boxes are counted: mmdetection 2.x, HRNet-Object-Detection. Source: `test_cfg` of both. */
+const PROPOSALS = { continuous: 1000, pixels: 2000 } as const;
+
+/**
+ * A detector for one picture of [height, width] pixels; nothing of that size is in the graph but the input's shape, unless it has a
+ * semantic branch. Outputs: `boxes` 1×D×4 (corners in pixels), `scores` 1×D (below 0: none), `classes` float32 1×D, and with mask heads
+ * `masks` 1×D×28×28 (0 … 1, over the box).
+ * @throws HRNetError `invalid-config` for a network that finds no objects
+ */
+export function buildDetector(
+  config: NetworkConfig,
+  size: readonly [number, number],
+  options: DetectorTestOptions,
+): Network {
+  if (!findsObjects(config) || config.family !== "hrnet")
+    throw new HRNetError(
+      "invalid-config",
+      "The network has no head that finds objects; expected FCOS or a two-stage one.",
+    );
+  const { head } = config;
+  const extent = head.type === "rcnn" ? head.extent : "continuous";
+  const network = buildNetwork(config, size, 1, { ...options, proposals: PROPOSALS[extent] });
+  const { graph } = network;
+  const [x] = graph.inputs;
+  if (!isTwoStage(config)) {
+    const found = fcosDetections(x!, graph.outputs, options);
+    return { ...network, graph: createGraph(graph.inputs, { ...found }) };
+  }
+  const { semantic: _, ...outputs } = graph.outputs;
+  return { ...network, graph: createGraph(graph.inputs, outputs) };
+}
