@@ -1,6 +1,7 @@
-// `hrnet detect` as a task over pictures: boxes drawn over the picture, and in JSON.
+// `hrnet detect` as a task over pictures: boxes and masks drawn over the picture, and in JSON.
 
-import { drawObjects } from "../detection/draw-detections.ts";
+import { cocoMask } from "../data/coco-results.ts";
+import { drawnDetections, drawObjects } from "../detection/draw-detections.ts";
 import { HRNetError, nearestNames } from "../errors.ts";
 import { type Detection, Detector } from "../estimators/detector.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
@@ -31,7 +32,10 @@ export interface DetectCommandOptions extends PictureCommandOptions, DeviceOptio
 }
 
 /** An object in the JSON of a picture. */
-type RecordedObject = Pick<Detection, "label" | "class" | "score" | "box">;
+type RecordedObject = Pick<Detection, "label" | "class" | "score" | "box"> & {
+  /** As COCO's JSON has masks. */
+  readonly segmentation?: ReturnType<typeof cocoMask>;
+};
 
 /** The JSON of one picture. */
 interface DetectRecord extends PictureRecord {
@@ -45,12 +49,13 @@ const SCORE_DECIMALS = 5;
 
 /** A picture's objects as COCO results: the model's classes counted from 1, with their names. */
 function cocoObjects({ objects }: DetectRecord, imageId: number): object[] {
-  return objects.map(({ label, class: number, score, box }) => ({
+  return objects.map(({ label, class: number, score, box, segmentation }) => ({
     image_id: imageId,
     category_id: number + 1,
     category: label,
     bbox: box,
     score,
+    ...(segmentation && { segmentation }),
   }));
 }
 
@@ -144,22 +149,17 @@ function workerOf(
         height,
         model: detector.description.name,
         ...(run && { run: run.id }),
-        objects: found.map(({ label, class: number, score, box }) => ({
+        objects: found.map(({ label, class: number, score, box, mask }) => ({
           label,
           class: number,
           score: rounded(score, SCORE_DECIMALS),
           box: box.map((value) => rounded(value, BOX_DECIMALS)) as unknown as Detection["box"],
+          ...(mask && { segmentation: cocoMask(mask) }),
         })),
       };
       if (!paths) return record;
       if (paths.drawn !== undefined && draw !== "none") {
-        // The best on top.
-        const drawn = [...found].reverse().map(({ box, label, score, class: number }) => ({
-          box,
-          color: colors[number]!,
-          text: `${label} ${Math.round(100 * score)}`,
-        }));
-        drawObjects(image, drawn);
+        drawObjects(image, drawnDetections(found, colors));
         await writeFileAtomic(paths.drawn, await encodeImage(image, draw === "jpg" ? "jpeg" : "png"));
       }
       await writeFileAtomic(paths.record, `${JSON.stringify(record)}\n`);

@@ -1,10 +1,11 @@
-// `hrnet eval` of a detector: COCO's AP and AR of boxes.
+// `hrnet eval` of a detector: COCO's AP and AR of boxes and masks.
 
 import { writeCocoDetections } from "../data/coco-results.ts";
 import { findDetectionSplit } from "../data/detection-layout.ts";
 import { type DetectionPictures, readDetectionPictures } from "../data/detection-sets.ts";
 import { Detector } from "../estimators/detector.ts";
 import { type DetectorEvaluation, evaluateDetector } from "../estimators/evaluate-detection.ts";
+import type { DetectionEvaluation } from "../metrics/detection-eval.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { type EvalOptions, refuseOptions } from "./eval-options.ts";
 import { sessionOptions } from "./options.ts";
@@ -49,21 +50,35 @@ export async function evaluateDetectionModel(
 
 /** With the data set's own ids; classes that it does not have are left out. */
 function resultsOf({ results }: DetectorEvaluation, { pictures, categoryIds }: DetectionPictures) {
-  return results.flatMap(({ picture, class: number, box, score }) => {
+  return results.flatMap(({ picture, class: number, ...found }) => {
     const categoryId = categoryIds[number];
-    return categoryId === undefined ? [] : [{ imageId: pictures[picture]!.id, categoryId, box, score }];
+    return categoryId === undefined ? [] : [{ ...found, imageId: pictures[picture]!.id, categoryId }];
   });
 }
 
 function asText(
-  { stats, perCategory, pictures, unreadable }: DetectorEvaluation,
+  { masks, pictures, unreadable, ...boxes }: DetectorEvaluation,
   classes: readonly string[],
   split: string,
 ): string {
+  return [
+    ...partText(boxes, classes, `boxes on ${pictures} pictures of ${split}`),
+    ...(masks ? ["", ...partText(masks, classes, "masks")] : []),
+    ...(unreadable.length > 0
+      ? ["", `${unreadable.length} pictures could not be used and are not counted`]
+      : []),
+  ].join("\n");
+}
+
+/** The figures of boxes or of masks. */
+function partText(
+  { stats, perCategory }: DetectionEvaluation,
+  classes: readonly string[],
+  what: string,
+): string[] {
   const names = Object.keys(stats) as (keyof typeof stats)[];
   return [
-    `AP ${figure(stats.AP)} of boxes on ${pictures} pictures of ${split}`,
-    ...(unreadable.length > 0 ? [`${unreadable.length} pictures could not be used and are not counted`] : []),
+    `AP ${figure(stats.AP)} of ${what}`,
     "",
     formatTable([names, names.map((name) => figure(stats[name]))]),
     "",
@@ -76,16 +91,23 @@ function asText(
         ...[AP, AP50, AR100].map(figure),
       ]),
     ]),
-  ].join("\n");
+  ];
 }
 
 function asJson(
-  { stats, perCategory, pictures, unreadable }: DetectorEvaluation,
+  { masks, pictures, unreadable, ...boxes }: DetectorEvaluation,
   classes: readonly string[],
   source: object,
 ): string {
-  const perClass = Object.fromEntries(
-    perCategory.map(({ categoryId, ...figures }) => [classes[categoryId]!, figures]),
-  );
-  return JSON.stringify({ ...stats, pictures, ...source, unreadable, perClass }, null, 2);
+  const perClass = ({ perCategory }: DetectionEvaluation): object =>
+    Object.fromEntries(perCategory.map(({ categoryId, ...figures }) => [classes[categoryId]!, figures]));
+  const figures = {
+    ...boxes.stats,
+    pictures,
+    ...source,
+    unreadable,
+    perClass: perClass(boxes),
+    ...(masks && { masks: { ...masks.stats, perClass: perClass(masks) } }),
+  };
+  return JSON.stringify(figures, null, 2);
 }

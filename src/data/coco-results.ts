@@ -1,8 +1,10 @@
-// Reads and writes COCO results files: predicted keypoints, detected boxes.
+// Reads and writes COCO results files: predicted keypoints, detected boxes and masks.
 
 import { HRNetError } from "../errors.ts";
 import { writeFileAtomic } from "../files/atomic-write.ts";
 import { readJsonFile } from "../files/json-file.ts";
+import { compressCounts } from "../masks/compressed-counts.ts";
+import type { RunLengthMask } from "../masks/run-length.ts";
 import { FieldReader } from "./field-reader.ts";
 
 /** A predicted pose. */
@@ -21,7 +23,18 @@ export interface CocoDetection {
   /** `[x, y, width, height]` in image pixels. */
   readonly box: readonly [number, number, number, number];
   readonly score: number;
+  readonly mask?: RunLengthMask | undefined;
 }
+
+/** A mask as COCO's JSON has it: `size` height and width, `counts` compressed. */
+export const cocoMask = ({
+  width,
+  height,
+  counts,
+}: RunLengthMask): { readonly size: readonly [number, number]; readonly counts: string } => ({
+  size: [height, width],
+  counts: compressCounts(counts),
+});
 
 /** Results written per chunk: about a megabyte. */
 const RESULTS_PER_CHUNK = 1000;
@@ -76,9 +89,15 @@ function poseLine({ imageId, categoryId, keypoints, score }: CocoKeypointResult,
   return JSON.stringify({ image_id: imageId, category_id: categoryId, keypoints: numbers, score });
 }
 
-function detectionLine({ imageId, categoryId, box, score }: CocoDetection, index: number): string {
+function detectionLine({ imageId, categoryId, box, score, mask }: CocoDetection, index: number): string {
   requireFinite([score, ...box], index, imageId);
-  return JSON.stringify({ image_id: imageId, category_id: categoryId, bbox: box, score });
+  return JSON.stringify({
+    image_id: imageId,
+    category_id: categoryId,
+    bbox: box,
+    score,
+    ...(mask && { segmentation: cocoMask(mask) }),
+  });
 }
 
 /** JSON has no other numbers. */

@@ -1,8 +1,10 @@
-// Boxes of objects over a picture, with their names.
+// Boxes and masks of objects over a picture, with their names.
 
+import { HRNetError } from "../errors.ts";
 import { drawText, fill, TEXT_ROWS } from "../image/bitmap-text.ts";
 import { type Color, drawBox } from "../image/draw.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
+import type { RunLengthMask } from "../masks/run-length.ts";
 
 /** An object to draw. */
 export interface DrawnObject {
@@ -11,6 +13,72 @@ export interface DrawnObject {
   readonly color: Color;
   /** Written above the box; nothing for none. */
   readonly text?: string | undefined;
+  /** Laid over the picture in the colour; nothing for none. */
+  readonly mask?: RunLengthMask | undefined;
+}
+
+/** What is drawn of a detection. */
+interface ShownDetection {
+  readonly box: DrawnObject["box"];
+  readonly label: string;
+  readonly score: number;
+  readonly class: number;
+  readonly mask?: RunLengthMask | undefined;
+}
+
+/**
+ * Detections as they are drawn, the best on top: in the colours of their classes, or with masks each in one of its own, so that neighbours
+ * can be told apart.
+ * @param found the best first
+ * @param colors of the classes
+ */
+export function drawnDetections(found: readonly ShownDetection[], colors: readonly Color[]): DrawnObject[] {
+  return found
+    .map(({ box, label, score, class: number, mask }, i) => ({
+      box,
+      color: mask ? instanceColor(i) : colors[number]!,
+      text: `${label} ${Math.round(100 * score)}`,
+      mask,
+    }))
+    .reverse();
+}
+
+/** Turn of the hue from one object to the next: the golden angle, which never comes near an earlier one soon. */
+const HUE_TURN = 137.508;
+
+/** Bright colours, one after another far apart. */
+function instanceColor(index: number): Color {
+  const hue = ((index * HUE_TURN) % 360) / 60;
+  const channel = (shift: number): number => {
+    const k = (hue + shift) % 6;
+    return Math.round(255 * (1 - 0.8 * Math.max(0, Math.min(k, 4 - k, 1))));
+  };
+  return [channel(5), channel(3), channel(1)];
+}
+
+/** Share of a mask's colour. */
+const MASK_OPACITY = 0.45;
+
+/** Lays a mask over the picture. */
+function drawMask(image: RgbImage, { width, height, counts }: RunLengthMask, color: Color): void {
+  if (width !== image.width || height !== image.height) {
+    throw new HRNetError(
+      "invalid-shape",
+      `A mask of ${width}×${height} cannot be drawn on a picture of ${image.width}×${image.height}.`,
+    );
+  }
+  let at = 0;
+  counts.forEach((run, i) => {
+    const end = at + run;
+    for (; i % 2 === 1 && at < end; at++) {
+      const pixel = 3 * ((at % height) * width + Math.floor(at / height));
+      for (let c = 0; c < 3; c++)
+        image.data[pixel + c] = Math.round(
+          image.data[pixel + c]! * (1 - MASK_OPACITY) + color[c]! * MASK_OPACITY,
+        );
+    }
+    at = end;
+  });
 }
 
 const ADVANCE = 6;
@@ -20,9 +88,13 @@ const WHITE: Color = [255, 255, 255];
 const unitOf = ({ width, height }: RgbImage): number =>
   Math.max(1, Math.round(Math.min(width, height) / 500));
 
-/** Draws objects, the last one on top: a box in its colour, the text on a strip of it. */
+/**
+ * Draws objects, the last one on top: masks, then a box in its colour, the text on a strip of it.
+ * @throws HRNetError `invalid-shape` for a mask of another size
+ */
 export function drawObjects(image: RgbImage, objects: readonly DrawnObject[]): void {
   const unit = unitOf(image);
+  for (const { mask, color } of objects) if (mask) drawMask(image, mask, color);
   for (const { box, color, text } of objects) {
     drawBox(image, box, 0.8 * unit, { color, outlineWidth: 0.6 * unit });
     if (!text) continue;

@@ -156,6 +156,12 @@ export class Detector implements AsyncDisposable {
     return new Detector(model, classes, options);
   }
 
+  /** Whether detections have masks. */
+  get findsMasks(): boolean {
+    const { network } = this.description;
+    return network.family === "hrnet" && network.head.type === "rcnn" && network.head.masks !== "none";
+  }
+
   /**
    * Objects of a picture, the best first.
    * @throws HRNetError as `decodeImage` and `openSession`; `aborted`; `usage` after `dispose`

@@ -1,9 +1,11 @@
 // A detector measured on annotated pictures.
 
+import { outlineMask } from "../data/coco-instances.ts";
 import type { DetectionPicture } from "../data/detection-sets.ts";
 import { HRNetError } from "../errors.ts";
 import { decodeImage } from "../image/decode.ts";
 import type { RgbImage } from "../image/rgb-image.ts";
+import type { RunLengthMask } from "../masks/run-length.ts";
 import { type DetectionEvaluation, evaluateDetections } from "../metrics/detection-eval.ts";
 import type { Detection, Detector } from "./detector.ts";
 import { mapAhead } from "./map-ahead.ts";
@@ -28,10 +30,14 @@ export interface FoundObject {
   /** `[x, y, width, height]` in pixels. */
   readonly box: Detection["box"];
   readonly score: number;
+  /** Of detectors that give masks. */
+  readonly mask?: RunLengthMask | undefined;
 }
 
 /** Figures of a data set, and where they come from. */
 export interface DetectorEvaluation extends DetectionEvaluation {
+  /** The figures of masks, where the detector gives them and the annotations have them; the others are of boxes. */
+  readonly masks?: DetectionEvaluation | undefined;
   /** Pictures that were counted. */
   readonly pictures: number;
   /** What was found, in the order of the pictures. */
@@ -63,8 +69,8 @@ export async function evaluateDetector(
     if (image) {
       const found = await detector.detect(image, signal ? { signal } : {});
       counted.push(index);
-      for (const { box, score, class: number } of found)
-        results.push({ picture: index, class: number, box, score });
+      for (const { box, score, class: number, mask } of found)
+        results.push({ picture: index, class: number, box, score, ...(mask && { mask }) });
       onPicture?.(picture, found);
     } else unreadable.push({ path: picture.path, reason: reason! });
     onProgress?.(++done, used.length);
@@ -75,26 +81,38 @@ export async function evaluateDetector(
       `None of the ${used.length} pictures can be used; the first: ${unreadable[0]!.reason}`,
     );
   }
+  const masked =
+    detector.findsMasks &&
+    counted.every((index) => used[index]!.objects.every(({ outline }) => outline !== undefined));
   const annotations = counted.flatMap((imageId) =>
-    used[imageId]!.objects.map(({ box, area, crowd, class: categoryId }) => ({
+    used[imageId]!.objects.map(({ box, area, crowd, class: categoryId, outline }) => ({
       imageId,
       categoryId,
       box,
       area,
       crowd,
+      ...(masked && { mask: outlineMask(outline!, used[imageId]!) }),
     })),
   );
-  const categoryIds = detector.classes.classes.map((_, index) => index);
-  const evaluation = evaluateDetections(
-    { imageIds: counted, categoryIds, annotations },
-    results.map(({ picture: imageId, class: categoryId, box, score }) => ({
-      imageId,
-      categoryId,
-      box,
-      score,
-    })),
-  );
-  return { ...evaluation, pictures: counted.length, results, unreadable };
+  const truth = {
+    imageIds: counted,
+    categoryIds: detector.classes.classes.map((_, index) => index),
+    annotations,
+  };
+  const detections = results.map(({ picture: imageId, class: categoryId, box, score, mask }) => ({
+    imageId,
+    categoryId,
+    box,
+    score,
+    mask,
+  }));
+  return {
+    ...evaluateDetections(truth, detections),
+    ...(masked && { masks: evaluateDetections(truth, detections, { kind: "mask" }) }),
+    pictures: counted.length,
+    results,
+    unreadable,
+  };
 }
 
 async function readPicture(

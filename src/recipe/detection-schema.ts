@@ -109,7 +109,7 @@ export const DETECTION_KEYS = {
 } as const;
 
 /** What papers measure detection by. */
-export const DETECTION_METRICS = ["AP"] as const;
+export const DETECTION_METRICS = ["AP", "mask AP"] as const;
 
 const DETECTION = z.strictObject(DETECTION_KEYS);
 

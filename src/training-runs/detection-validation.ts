@@ -2,11 +2,12 @@
 
 import type { DetectionPicture } from "../data/detection-sets.ts";
 import { pairwiseIou } from "../detection/boxes.ts";
-import { drawObjects } from "../detection/draw-detections.ts";
+import { drawnDetections, drawObjects } from "../detection/draw-detections.ts";
 import { type Detection, Detector } from "../estimators/detector.ts";
-import { type DetectorEvaluation, evaluateDetector } from "../estimators/evaluate-detection.ts";
+import { evaluateDetector } from "../estimators/evaluate-detection.ts";
 import { decodeImage } from "../image/decode.ts";
 import type { Color } from "../image/draw.ts";
+import type { DetectionEvaluation } from "../metrics/detection-eval.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { shuffle, uniformRandom } from "../random/random.ts";
 import type { DetectionRecipe } from "../recipe/schema.ts";
@@ -59,14 +60,17 @@ export async function validateDetection(
       worst = [...worst, shown].sort((a, b) => a.agreement - b.agreement).slice(0, MOST_SHOWN);
     },
   });
-  const { stats, unreadable } = evaluation;
+  const { stats, masks, unreadable } = evaluation;
+  const measured = (figures: object, kind = ""): [string, number][] =>
+    Object.entries(figures).map(([name, value]) => [`${kind}${name}`, value < 0 ? Number.NaN : value]);
   return {
-    main: "AP",
-    metrics: Object.fromEntries(
-      Object.entries(stats).map(([name, value]) => [name, value < 0 ? Number.NaN : value]),
-    ),
-    headline: ["AP", "AP50", "AR100"],
-    tables: [tableOf(evaluation, classes)],
+    main: masks ? "mask AP" : "AP",
+    metrics: Object.fromEntries([...measured(stats), ...measured(masks?.stats ?? {}, "mask ")]),
+    headline: ["AP", "AP50", ...(masks ? ["mask AP", "mask AP50"] : ["AR100"])],
+    tables: [
+      tableOf("Boxes by class", evaluation, evaluation.pictures, classes),
+      ...(masks ? [tableOf("Masks by class", masks, evaluation.pictures, classes)] : []),
+    ],
     notes:
       unreadable.length > 0
         ? [
@@ -100,10 +104,15 @@ function agreementOf({ objects }: DetectionPicture, found: readonly Detection[])
   return (2 * taken.size) / (found.length + counting.length);
 }
 
-function tableOf({ perCategory, pictures }: DetectorEvaluation, { classes }: ClassTable): ReportTable {
+function tableOf(
+  title: string,
+  { perCategory }: DetectionEvaluation,
+  pictures: number,
+  { classes }: ClassTable,
+): ReportTable {
   const percent = (share: number): string | number => (share < 0 ? "–" : Number((100 * share).toFixed(1)));
   return {
-    title: "By class",
+    title,
     note: `${pictures} pictures. AP over IoU 0.5 to 0.95, in per cent, as COCO's evaluation has it.`,
     columns: ["class", "objects", "found", "AP, %", "AP50, %", "AR100, %"],
     rows: perCategory.map(({ categoryId, AP, AP50, AR100, objects, results }) => [
@@ -127,14 +136,7 @@ async function drawPicture(
     image,
     picture.objects.map(({ box }) => ({ box, color: TRUTH })),
   );
-  drawObjects(
-    image,
-    [...found].reverse().map(({ box, label, score, class: number }) => ({
-      box,
-      color: colors[number]!,
-      text: `${label} ${Math.round(100 * score)}`,
-    })),
-  );
+  drawObjects(image, drawnDetections(found, colors));
   const name = picture.path.slice(picture.path.lastIndexOf("/") + 1);
   return {
     image,

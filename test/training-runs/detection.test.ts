@@ -81,7 +81,7 @@ test("learns, measures, draws, and leaves a model that detects", async () => {
   const validations = records.flatMap((record) => (record.kind === "validation" ? [record.metrics] : []));
   expect(validations.at(-1)!["AP50"]).toBeGreaterThan(0.25); // 0.45 when it was written; chance is below 0.01
   const report = readFileSync(files.report, "utf8");
-  for (const text of ["1 classes", "By class", "places with an object"]) expect(report).toContain(text);
+  for (const text of ["1 classes", "Boxes by class", "places with an object"]) expect(report).toContain(text);
   expect(existsSync(files.onnx!)).toBe(true);
 
   await using detector = await Detector.load(files.best!, { device: "cpu", threads: 1, minScore: 0.02 });
