@@ -58,9 +58,9 @@ export function pasteMask(
       const lower = at(row + 1, column) * (1 - b) + at(row + 1, column + 1) * b;
       if (upper * (1 - a) + lower * a >= INSIDE !== inside) turn(start + j);
     }
-    // What follows in the column is outside.
-    if (inside && rows.first + rows.cell.length < height) turn(start + rows.cell.length);
-    else if (inside && i === columns.cell.length - 1) turn(start + rows.cell.length);
+    // What follows is outside, but where the next column goes on at once.
+    const goesOn = rows.cell.length === height && i + 1 < columns.cell.length;
+    if (inside && !goesOn) turn(start + rows.cell.length);
   });
   counts.push(width * height - last);
   return { width, height, counts: Uint32Array.from(counts) };

@@ -20,7 +20,14 @@ const PASSES: readonly ((graph: Graph) => Graph)[] = [
   foldConstants,
 ];
 
-/** The graph ready to run: `weights` by state-dict key bound, and the graph made as cheap as it gets. */
-export function inferenceGraph(graph: Graph, weights: ReadonlyMap<string, Tensor>): Graph {
-  return PASSES.reduce((current, pass) => pass(current), bindParameters(graph, weights));
+/** Passes that write sizes of maps into the graph. */
+const SIZED: ReadonlySet<(graph: Graph) => Graph> = new Set([shareMeans, spreadGates]);
+
+/**
+ * The graph ready to run: `weights` by state-dict key bound, and the graph made as cheap as it gets.
+ * @param anySize the sizes of the graph's maps are not those that it will be run with
+ */
+export function inferenceGraph(graph: Graph, weights: ReadonlyMap<string, Tensor>, anySize = false): Graph {
+  const passes = PASSES.filter((pass) => !(anySize && SIZED.has(pass)));
+  return passes.reduce((current, pass) => pass(current), bindParameters(graph, weights));
 }

@@ -35,7 +35,7 @@ export interface RunnableModel {
  */
 export function toOnnx({ description, weights }: Model, precision: Precision = "fp32"): RunnableModel {
   const { graph: built, openInputs } = exported(description);
-  const graph = inferenceGraph(built, weights);
+  const graph = inferenceGraph(built, weights, openInputs !== undefined);
   const model = graphToModel(precision === "fp16" ? toFloat16(graph) : graph, {
     name: description.name,
     metadata: { [METADATA_KEY]: formatDescription(description) },
@@ -44,16 +44,23 @@ export function toOnnx({ description, weights }: Model, precision: Precision = "
   return { description, onnx: encodeModel(model) };
 }
 
+/**
+ * What graphs of any size are built for: a size of which every level of a pyramid has several cells, and not as many along both axes, so that
+ * nothing is left out as having no effect.
+ */
+const OPEN_SIZE = [576, 704] as const;
+
 /** What is written of a model, and the input's sizes that are left open. */
 function exported({ network: config, input }: ModelDescription): {
   readonly graph: Graph;
   readonly openInputs?: Readonly<Record<string, Shape>>;
 } {
   if (!findsObjects(config)) return { graph: buildNetwork(config, input).graph };
-  const { graph } = buildDetector(config, input, { ...DETECTOR_TEST, minScore: leastScore(config) });
+  const options = { ...DETECTOR_TEST, minScore: leastScore(config) };
   // A semantic branch brings its maps to one size, which is written down.
   if (config.family === "hrnet" && config.head.type === "rcnn" && config.head.semantic !== null)
-    return { graph };
+    return { graph: buildDetector(config, input, options).graph };
+  const { graph } = buildDetector(config, OPEN_SIZE, options);
   return { graph, openInputs: { input: [1, 3, "height", "width"] } };
 }
 

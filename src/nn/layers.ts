@@ -1,12 +1,13 @@
 // Layers with parameters, as functions (scope, x, options) => y. Names and defaults are those of torch.nn.
 
-import { reduceSum } from "../graph/ops/broadcast.ts";
 import { conv, convTranspose } from "../graph/ops/conv.ts";
-import { add, clip, div, mul, relu as reluOp, scale, shift, sqrt, sub } from "../graph/ops/elementwise.ts";
+import { add, clip, div, mul, relu as reluOp, shift, sqrt, sub } from "../graph/ops/elementwise.ts";
 import { gemm } from "../graph/ops/linear.ts";
 import { batchNormalization } from "../graph/ops/normalization.ts";
+import { globalAveragePool } from "../graph/ops/pool.ts";
 import { reshape } from "../graph/ops/shape.ts";
-import type { Value } from "../graph/value.ts";
+import { constant, type Value } from "../graph/value.ts";
+import { tensor } from "../tensor/tensor.ts";
 import { type Initializer, NORMAL_001, ONES, ZEROS } from "./init.ts";
 import type { Scope } from "./scope.ts";
 
@@ -89,13 +90,17 @@ export function batchNorm2d(scope: Scope, x: Value, epsilon = 1e-5): Value {
 /** torch.nn.GroupNorm (ε 1e-5): the channels of each group together, for each sample. N×C×H×W → the same shape. */
 export function groupNorm(scope: Scope, x: Value, groups: number, epsilon = 1e-5): Value {
   const channels = channelsOf(x);
-  const [height, width] = sizeOf(x);
-  const count = (channels / groups) * height * width;
-  const grouped = reshape(x, [0, groups, count]);
-  const mean = scale(reduceSum(grouped, [2]), 1 / count); // N×G×1
-  const centred = sub(grouped, mean);
-  const variance = scale(reduceSum(mul(centred, centred), [2]), 1 / count);
-  const normal = reshape(div(centred, sqrt(shift(variance, epsilon))), [0, channels, height, width]);
+  const each = constant(
+    tensor("float32", [1, 1, channels / groups, 1], new Float32Array(channels / groups).fill(1)),
+  );
+  // Means of groups, for each of their channels: nothing of height and width is written down.
+  const meanOf = (y: Value): Value => {
+    const means = globalAveragePool(reshape(y, [0, groups, -1, 1])); // N×G×1×1
+    return reshape(mul(means, each), [0, channels, 1, 1]);
+  };
+  const centred = sub(x, meanOf(x));
+  const variance = meanOf(mul(centred, centred));
+  const normal = div(centred, sqrt(shift(variance, epsilon)));
   const weight = reshape(scope.parameter("weight", [channels], ONES), [1, channels, 1, 1]);
   const bias = reshape(scope.parameter("bias", [channels], ZEROS), [1, channels, 1, 1]);
   return add(mul(normal, weight), bias, scope.path);

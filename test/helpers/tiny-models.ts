@@ -55,6 +55,7 @@ export function randomWeights(config: NetworkConfig, seed = 1): Map<string, Tens
   return new Map(
     [...buildNetwork(config, [64, 64]).parameters].map(([name, info]) => {
       if (info.value.dtype === "int64") return [name, tensor("int64", [], BigInt64Array.of(7n))];
+      if (info.value.shape.length === 0) return [name, tensor("float32", [], Float32Array.of(1))];
       const vector = info.value.shape.length === 1;
       const init = vector
         ? ({ kind: "normal", std: 0.3 } as const)
