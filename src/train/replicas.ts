@@ -159,8 +159,10 @@ function mean(parts: readonly Tensor[]): Tensor {
   return parts[0]!;
 }
 
+/** Values of all parts one after the other; of numbers their mean. */
 function concatenated(parts: readonly Tensor[]): Tensor {
   const { dtype, shape, data } = parts[0]!;
+  if (shape.length === 0) return mean(parts);
   const result = tensor(dtype, [shape[0]! * parts.length, ...shape.slice(1)]);
   parts.forEach((part, index) => {
     (result.data as Float32Array).set(part.data as Float32Array, index * data.length);

@@ -340,6 +340,7 @@ const POOLING: readonly GradientCase[] = [
     ["4×3", [any(1, 2, 8, 6)], (x) => pool.averagePool(x!, { kernel: [4, 3], strides: [4, 3] })],
     ["1×1", [any(1, 2, 3, 2)], (x) => pool.averagePool(x!, window(1, 1, 0))],
     ["the whole map", [any(1, 2, 5, 3)], (x) => pool.averagePool(x!, { kernel: [5, 3], strides: [5, 3] })],
+    ["a rest left over", [any(2, 3, 5, 7)], (x) => pool.averagePool(x!, window(2, 2, 0))],
     ["adaptive", [any(2, 2, 6, 4)], (x) => adaptiveAveragePool(x!, [3, 2])],
   ]),
   ...of(pool.GlobalAveragePool, [

@@ -15,6 +15,7 @@ import type { Value, ValueType } from "../value.ts";
 import { expand, knownShape } from "./broadcast.ts";
 import { scale } from "./elementwise.ts";
 import { upsampleNearest } from "./resize.ts";
+import { pad } from "./shape.ts";
 
 const POOL_ATTRIBUTES = {
   kernel_shape: "ints",
@@ -83,11 +84,14 @@ export const AveragePool = defineOperator({
     const window = intsOf(node.attributes, "kernel_shape", []) as readonly [number, number];
     const tiles =
       window.join() === intsOf(node.attributes, "strides", [1, 1]).join() &&
-      intsOf(node.attributes, "pads", []).every((pad) => pad === 0) &&
-      window.every((size, axis) => (node.inputs[0]!.shape[axis + 2] as number) % size === 0);
+      intsOf(node.attributes, "pads", []).every((pad) => pad === 0);
     if (!tiles)
-      throw shapeError("AveragePool", node.inputs, "has a gradient only where its windows tile the map");
-    return [upsampleNearest(scale(dy!, 1 / (window[0] * window[1])), window)];
+      throw shapeError("AveragePool", node.inputs, "has a gradient only where windows lie side by side");
+    const spread = upsampleNearest(scale(dy!, 1 / (window[0] * window[1])), window);
+    // A rest that no window covers has none.
+    const shape = knownShape("AveragePool", node.inputs[0]!);
+    const rest = shape.map((size, axis) => size - (spread.shape[axis] as number));
+    return [pad(spread, [0, 0, 0, 0, ...rest])];
   },
 });
 
