@@ -5,13 +5,27 @@ import type { RgbImage } from "../image/rgb-image.ts";
 import type { Random } from "../random/random.ts";
 import { createPlaceTargets } from "./place-targets.ts";
 import { createRegionTargets, type RegionTargetOptions } from "./region-targets.ts";
-import type { MaskReader, SampleArrays, TargetField } from "./target-writer.ts";
+import type { MaskReader, SampleArrays, TargetField, TargetWriter } from "./target-writer.ts";
+import { createTripletTargets, type TripletTargetOptions } from "./triplet-targets.ts";
 import { createPictureVariation, type SampleObject, type VariationOptions } from "./vary-picture.ts";
 
 /** What samples are for. Plain data. */
 export type TargetOptions =
   | { readonly kind: "places" }
-  | ({ readonly kind: "regions" } & RegionTargetOptions);
+  | ({ readonly kind: "regions" } & RegionTargetOptions)
+  | ({ readonly kind: "triplets" } & TripletTargetOptions);
+
+/** What writes the targets of each kind. */
+function writerOf(input: readonly [number, number], targets: TargetOptions): TargetWriter {
+  switch (targets.kind) {
+    case "places":
+      return createPlaceTargets(input);
+    case "regions":
+      return createRegionTargets(input, targets);
+    case "triplets":
+      return createTripletTargets(input, targets);
+  }
+}
 
 /** How samples are made. Plain data. */
 export interface DetectionSampleOptions extends VariationOptions {
@@ -34,8 +48,7 @@ export interface DetectionSampleMaker {
 /** What writes the targets of a picture that was varied. */
 export function createDetectionSampleMaker(options: DetectionSampleOptions): DetectionSampleMaker {
   const vary = createPictureVariation(options);
-  const { input, targets } = options;
-  const writer = targets.kind === "places" ? createPlaceTargets(input) : createRegionTargets(input, targets);
+  const writer = writerOf(options.input, options.targets);
   return {
     fields: writer.fields,
     make(image, objects, random, into) {

@@ -100,6 +100,7 @@ const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
   fpn: "detection",
   fcos: "detection",
   rcnn: "detection",
+  centernet: "detection",
 };
 
 /** What a network with that head is for. */

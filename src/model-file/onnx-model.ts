@@ -8,7 +8,7 @@ import { graphToModel } from "../graph/onnx.ts";
 import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
 import { toFloat16 } from "../graph/passes/to-float16.ts";
 import type { Shape } from "../graph/value.ts";
-import { buildDetector, DETECTOR_TEST, leastScore } from "../models/detector-network.ts";
+import { buildDetector, DETECTOR_TEST, hasOpenSize, leastScore } from "../models/detector-network.ts";
 import { buildNetwork, findsObjects } from "../models/network.ts";
 import { formatDescription, METADATA_KEY, type ModelDescription, parseDescription } from "./description.ts";
 import type { Model } from "./import-checkpoint.ts";
@@ -57,9 +57,7 @@ function exported({ network: config, input }: ModelDescription): {
 } {
   if (!findsObjects(config)) return { graph: buildNetwork(config, input).graph };
   const options = { ...DETECTOR_TEST, minScore: leastScore(config) };
-  // A semantic branch brings its maps to one size, which is written down.
-  if (config.family === "hrnet" && config.head.type === "rcnn" && config.head.semantic !== null)
-    return { graph: buildDetector(config, input, options).graph };
+  if (!hasOpenSize(config)) return { graph: buildDetector(config, input, options).graph };
   const { graph } = buildDetector(config, OPEN_SIZE, options);
   return { graph, openInputs: { input: [1, 3, "height", "width"] } };
 }

@@ -2,6 +2,7 @@
 
 import { HRNetError } from "../errors.ts";
 import { createGraph } from "../graph/graph.ts";
+import { centernetDetections } from "./centernet-detections.ts";
 import { fcosDetections } from "./fcos-detections.ts";
 import { buildNetwork, findsObjects, isTwoStage, type Network, type NetworkConfig } from "./network.ts";
 import { REGION_TEST } from "./region-network.ts";
@@ -20,6 +21,11 @@ export interface DetectorTestOptions {
 export const leastScore = (config: NetworkConfig): number =>
   config.family === "hrnet" && config.head.type === "rcnn" && config.head.masks === "flow" ? 0.001 : 0.05;
 
+/** Whether a detector's graph is the same for all sizes of pictures: a semantic branch and CenterNet's pooling know the sizes of their maps. */
+export const hasOpenSize = (config: NetworkConfig): boolean =>
+  config.family === "hrnet" &&
+  (config.head.type === "fcos" || (config.head.type === "rcnn" && config.head.semantic === null));
+
 /** mmdetection's. */
 export const DETECTOR_TEST: Omit<DetectorTestOptions, "minScore"> = {
   nms: REGION_TEST.nms,
@@ -30,8 +36,8 @@ export const DETECTOR_TEST: Omit<DetectorTestOptions, "minScore"> = {
 const PROPOSALS = { continuous: 1000, pixels: 2000 } as const;
 
 /**
- * A detector for one picture of [height, width] pixels; nothing of that size is in the graph but the input's shape, unless it has a
- * semantic branch. Outputs: `boxes` 1×D×4 (corners in pixels), `scores` 1×D (below 0: none), `classes` float32 1×D, and with mask heads
+ * A detector for one picture of [height, width] pixels; nothing of that size is in the graph but the input's shape, unless {@link hasOpenSize}
+ * says otherwise. Outputs: `boxes` 1×D×4 (corners in pixels), `scores` 1×D (below 0: none), `classes` float32 1×D, and with mask heads
  * `masks` 1×D×28×28 (0 … 1, over the box).
  * @throws HRNetError `invalid-config` for a network that finds no objects
  */
@@ -51,7 +57,10 @@ export function buildDetector(
   const { graph } = network;
   const [x] = graph.inputs;
   if (!isTwoStage(config)) {
-    const found = fcosDetections(x!, graph.outputs, options);
+    const found =
+      head.type === "centernet"
+        ? centernetDetections(x!, graph.outputs, head.channels, options)
+        : fcosDetections(x!, graph.outputs, options);
     return { ...network, graph: createGraph(graph.inputs, { ...found }) };
   }
   const { semantic: _, ...outputs } = graph.outputs;

@@ -95,6 +95,15 @@ const headSchema = z.discriminatedUnion("type", [
     extent: z.enum(["continuous", "pixels"]).default("continuous"),
   }),
   z.strictObject({
+    /** CenterNet (keypoint triplets) on all branches, enlarged and concatenated as in HRNetV2: `channels` classes. */
+    type: z.literal("centernet"),
+    channels: channelCount,
+    /** Channels of the features that the heads see. */
+    features: channelCount.default(256),
+    /** Channels of the maps that are pooled. */
+    pooled: channelCount.default(128),
+  }),
+  z.strictObject({
     /** FCOS on an HRFPN neck of stride 2: `channels` classes, `convs` convolutions in each of two towers. */
     type: z.literal("fcos"),
     channels: channelCount,

@@ -10,6 +10,7 @@ import type { Value } from "../graph/value.ts";
 import { residualBlock } from "../nn/blocks.ts";
 import { batchNorm2d, channelsOf, conv2d, convTranspose2d, linear, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import { centernetHead } from "./centernet-head.ts";
 import { fcosHead } from "./fcos-head.ts";
 import { type HRNetFeatures, hrnetBackbone, resizeLike } from "./hrnet.ts";
 import type { HRNetConfig, HRNetHead } from "./hrnet-config.ts";
@@ -141,7 +142,7 @@ function classificationHead(
 
 /**
  * An HRNet with its head on x (N×3×H×W). Output names: `heatmaps`, `logits` (with `aux` for OCR), `feature…`, `level…`, and those of
- * {@link fcosHead} and {@link regionNetwork}.
+ * {@link fcosHead}, {@link centernetHead} and {@link regionNetwork}.
  * @param test how a two-stage detector makes its detections
  */
 export function hrnet(scope: Scope, config: HRNetConfig, x: Value, test?: RegionTestOptions): Outputs {
@@ -194,6 +195,8 @@ export function hrnet(scope: Scope, config: HRNetConfig, x: Value, test?: Region
       const levels = pyramidNeck(scope.child("neck"), { ...head.neck, stride: 2 }, features(false).branches);
       return fcosHead(scope.child("bbox_head"), head, levels);
     }
+    case "centernet":
+      return centernetHead(scope, head, concatBranches(config, features(false).branches));
     case "rcnn": {
       const levels = pyramidNeck(scope.child("neck"), { ...head.neck, stride: 1 }, features(false).branches);
       return regionNetwork(scope, head, x, levels, test);

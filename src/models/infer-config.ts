@@ -157,6 +157,15 @@ function inferRegionHead(shapes: Shapes, neck: object): object | undefined {
 }
 
 function inferHRNet(shapes: Shapes): unknown {
+  if (shapes.has("center.heatmaps.2.weight")) {
+    const head = {
+      type: "centernet",
+      channels: size(shapes, "center.heatmaps.2.weight"),
+      features: size(shapes, "reduce.0.weight"),
+      pooled: size(shapes, "center.vertical.0.weight"),
+    };
+    return { ...inferHRNetBody(shapes, ""), head };
+  }
   if (shapes.has("neck.reduction_conv.0.weight")) {
     const channels = size(shapes, "neck.reduction_conv.0.weight");
     const levels = countChildren([...shapes.keys()], "neck.fpn_conv.");

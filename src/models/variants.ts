@@ -276,6 +276,20 @@ const REGIONS: readonly Variant[] = REGION_FRAMEWORKS.flatMap(([name, head, conv
   }),
 );
 
+const CENTERNET: readonly Variant[] = (
+  [
+    [48, paper(73.6, 217.1, TPAMI, "mmcv")],
+    [64, paper(127.7, 318.5, TPAMI, "mmcv")],
+  ] as const
+).map(([width, figures]) => ({
+  name: `centernet-hrnetv2-w${width}`,
+  task: "detection",
+  input: [512, 512],
+  config: { ...body(width), head: { type: "centernet", channels: COCO_CLASSES } },
+  paper: figures,
+  note: "how the paper joins HRNet's branches to the heads is not published",
+}));
+
 const HIGHER: readonly Variant[] = ([32, 48] as const).map((width) => ({
   name: `higher-hrnet-w${width}`,
   task: "pose",
@@ -459,4 +473,5 @@ export const VARIANTS: readonly Variant[] = [
   ...DETECTION,
   ...FCOS,
   ...REGIONS,
+  ...CENTERNET,
 ];

@@ -94,7 +94,9 @@ const regionsSchema = z
       .default(100)
       .describe("Objects of a picture that count; of more, some are drawn by lot."),
   })
-  .describe("How many of what a two-stage detector learns from; FCOS has no use for it.");
+  .describe(
+    "How many of what a two-stage detector learns from; of CenterNet `objects` alone, of FCOS nothing.",
+  );
 
 /** Keys of a detection recipe before those of every task. */
 export const DETECTION_KEYS = {

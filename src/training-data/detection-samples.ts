@@ -7,6 +7,7 @@ import {
 } from "../data/detection-sets.ts";
 import type { SampleGroup } from "../data/epoch-order.ts";
 import type { DetectionSampleOptions } from "../detection/training-samples.ts";
+import type { VariationOptions } from "../detection/vary-picture.ts";
 import { moduleBeside } from "../threads/start-worker.ts";
 import type { DetectionSourceSettings } from "./detection-sample-source.ts";
 import type { PreparedSamples } from "./prepared-samples.ts";
@@ -18,7 +19,9 @@ export type DetectionTrainingSet = DetectionSource & {
 };
 
 /** Options of {@link prepareDetectionSamples}. */
-export interface PrepareDetectionOptions extends DetectionSampleOptions {
+export interface PrepareDetectionOptions extends VariationOptions {
+  /** What samples hold, for that many classes. */
+  readonly targets: (classes: number) => DetectionSampleOptions["targets"];
   /** Names of the classes to learn; by default those of the first set. */
   readonly classes?: readonly string[] | undefined;
   /** Decoded pictures that each thread may keep, in MiB; default 0. */
@@ -40,7 +43,7 @@ export interface PreparedDetection {
  */
 export async function prepareDetectionSamples(
   sets: readonly DetectionTrainingSet[],
-  { cacheMegabytes = 0, classes: given, ...samples }: PrepareDetectionOptions,
+  { cacheMegabytes = 0, classes: given, targets: targetsOf, ...variation }: PrepareDetectionOptions,
 ): Promise<PreparedDetection> {
   const groups: SampleGroup[] = [];
   const pictures: DetectionPicture[] = [];
@@ -51,11 +54,11 @@ export async function prepareDetectionSamples(
     pictures.push(...read.pictures);
     groups.push({ count: read.pictures.length, repeat });
   }
-  const { targets } = samples;
+  const targets = targetsOf(classes?.length ?? 0);
   const masked = targets.kind === "regions" && (targets.masks || targets.semantic);
   const settings: DetectionSourceSettings = {
     pictures: masked ? pictures : pictures.map(withoutOutlines),
-    samples,
+    samples: { ...variation, targets },
     cacheMegabytes,
   };
   return {

@@ -10,6 +10,7 @@ import type { LossTerms } from "../train/step-options.ts";
 import type { SamplePart } from "./first-samples.ts";
 import { planPlaces } from "./place-plan.ts";
 import { planRegions } from "./region-plan.ts";
+import { planTriplets } from "./triplet-plan.ts";
 
 /** A network in its training form. */
 export interface DetectorForm {
@@ -21,7 +22,8 @@ export interface DetectorForm {
 
 /** What is known of a recipe's detector before its classes are. */
 export interface DetectorPlan {
-  readonly targets: TargetOptions;
+  /** What samples hold, for that many classes. */
+  targets(classes: number): TargetOptions;
   /** @param batch pictures of a part of a batch */
   build(config: NetworkConfig, batch: number): DetectorForm;
   /** Draws a sample's targets on its picture; gives a caption. */
@@ -30,7 +32,9 @@ export interface DetectorPlan {
 
 /** The plan of a recipe whose network is `config`, for any number of classes. */
 export function planDetector(config: NetworkConfig, recipe: DetectionRecipe): DetectorPlan {
-  return config.family === "hrnet" && config.head.type === "rcnn"
-    ? planRegions({ ...config, head: config.head }, recipe)
+  if (config.family === "hrnet" && config.head.type === "rcnn")
+    return planRegions({ ...config, head: config.head }, recipe);
+  return config.family === "hrnet" && config.head.type === "centernet"
+    ? planTriplets(recipe)
     : planPlaces(recipe);
 }

@@ -13,7 +13,7 @@ export function planPlaces({ input }: DetectionRecipe): DetectorPlan {
   const levels = fcosLevels(...input);
   const places = placesOf(levels);
   return {
-    targets: { kind: "places" },
+    targets: () => ({ kind: "places" }),
     build: (config, batch) => ({
       network: buildNetwork(config, input, batch),
       feeds: {

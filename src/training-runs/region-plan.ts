@@ -34,7 +34,7 @@ export function planRegions(
     0,
   );
   return {
-    targets: {
+    targets: () => ({
       kind: "regions",
       levels: neck.levels,
       extent,
@@ -44,7 +44,7 @@ export function planRegions(
       draws: drawsNeeded(head, counts, regions.objects),
       masks,
       semantic,
-    },
+    }),
     build(config, batch) {
       const built = buildRegionTraining(config as typeof base, input, batch, {
         ...counts,

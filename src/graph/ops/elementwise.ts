@@ -246,6 +246,17 @@ export const clip = (x: Value, low: number, high: number, name = ""): Value =>
 export const relu = (x: Value, name = ""): Value => emitOne(Relu, [x], {}, name);
 /** 1/(1 + e^−x). */
 export const sigmoid = (x: Value, name = ""): Value => emitOne(Sigmoid, [x], {}, name);
+/** ONNX Max of two: one operator where {@link maximum} is two, but not every GPU provider has it. */
+export const Max: Operator = binary(
+  "Max",
+  Math.max,
+  binaryGradient((dy, a, b) => [
+    () => mul(dy, indicator(greater(a, b))),
+    () => mul(dy, sub(scalar(1), indicator(greater(a, b)))),
+  ]),
+);
+/** {@link maximum} by one operator. */
+export const max = (a: Value, b: Value): Value => emitOne(Max, [a, b], {});
 /** The larger of two, broadcast. Where they are equal, the gradient goes to the second. */
 export const maximum = (a: Value, b: Value): Value => where(greater(a, b), a, b);
 /** The smaller of two, broadcast. Where they are equal, the gradient goes to the first. */

@@ -3,7 +3,9 @@
 import { tensor } from "../../tensor/tensor.ts";
 import { constantInts, defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import { constant, type Value } from "../value.ts";
+import { knownShape } from "./broadcast.ts";
 import { equal, indicator } from "./elementwise.ts";
+import { scatterAddRows } from "./scatter.ts";
 import { reshape } from "./shape.ts";
 
 /** ONNX GatherND: slices of the data at index tuples; the first `batch_dims` axes of both go together. */
@@ -30,6 +32,14 @@ export const GatherND = defineOperator({
     return [
       { dtype: data!.dtype, shape: [...indices!.shape.slice(0, -1), ...data!.shape.slice(batch + depth)] },
     ];
+  },
+  gradient({ node, gradients: [dy] }) {
+    const [data, indices] = node.inputs as readonly [Value, Value];
+    const [rows, ...rest] = knownShape("GatherND", data) as [number, ...number[]];
+    if (numberOf(node.attributes, "batch_dims", 0) !== 0 || indices.shape.at(-1) !== 1 || rest.length !== 1)
+      throw shapeError("GatherND", node.inputs, "has a gradient for rows of one table only");
+    const taken = indices.shape.slice(0, -1).reduce<number>((product, size) => product * (size as number), 1);
+    return [scatterAddRows(rows, reshape(indices, [taken, 1]), reshape(dy!, [taken, rest[0]!]))];
   },
 });
 
