@@ -10,6 +10,7 @@ import * as pool from "../../src/graph/ops/pool.ts";
 import { Resize, resizeBilinear, upsampleNearest } from "../../src/graph/ops/resize.ts";
 import { RoiAlign, roiAlign } from "../../src/graph/ops/roi-align.ts";
 import { TopK, topK } from "../../src/graph/ops/scatter.ts";
+import { GatherND, gatherRows } from "../../src/graph/ops/select.ts";
 import * as shape from "../../src/graph/ops/shape.ts";
 import { constant, type Value } from "../../src/graph/value.ts";
 import { adaptiveAveragePool, channelShuffle } from "../../src/nn/blocks.ts";
@@ -31,6 +32,9 @@ const fixed = (size: readonly number[], f: (i: number) => number): Value => {
 };
 const ints = (...values: number[]): Value =>
   constant(tensor("int64", [values.length], BigInt64Array.from(values, BigInt)));
+
+const reshapedInts = (size: readonly number[], ...values: number[]): Value =>
+  constant(tensor("int64", size, BigInt64Array.from(values, BigInt)));
 
 /** Rows of one operator. */
 const of = (
@@ -75,6 +79,7 @@ const ELEMENTWISE: readonly GradientCase[] = [
   ...binary(e.Sub, e.sub, any),
   ...binary(e.Mul, e.mul, any),
   ...binary(e.Div, e.div, positive),
+  ...of(e.Max, [["of two", [ordered(2, 3), signs(2, 3)], (x, y) => e.max(x!, e.scale(y!, 0.4))]]),
   ...of(e.Add, [["of a value and itself", [any(2, 3)], (x) => e.add(x!, x!)]]),
   ...of(e.Mul, [
     ["of a value and itself", [any(2, 3)], (x) => e.mul(x!, x!)],
@@ -460,6 +465,10 @@ const MOVES: readonly GradientCase[] = [
         ),
     ]),
   ),
+  ...of(GatherND, [
+    ["rows of a table, one of them twice", [any(5, 2)], (x) => gatherRows(x!, ints(3, 0, 3))],
+    ["rows in a grid", [any(4, 3)], (x) => gatherRows(x!, reshapedInts([2, 2], 1, 3, 3, 0))],
+  ]),
   ...of(TopK, [
     ["of a row", [ordered(3, 6)], (x) => topK(x!, 2, 1).values],
     ["first axis", [ordered(5, 3)], (x) => topK(x!, 3, 0).values],
