@@ -1,8 +1,8 @@
 // A detector trained on drawn people: the run's folder, its figures, the model it leaves.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readDetectionPictures } from "../../src/data/detection-sets.ts";
 import { pairwiseIou } from "../../src/detection/boxes.ts";
 import { Detector } from "../../src/estimators/detector.ts";
@@ -38,10 +38,9 @@ const set = (split: string) => ({
   images: `images/${split}`,
 });
 
-/** A small HRNet with an FCOS head of 32 channels and one convolution in each tower. */
-const network = tinyHRNet(
-  { type: "fcos", channels: 1, convs: 1, neck: { channels: 32, levels: 5 } },
-  {
+/** A small HRNet with that head. */
+const network = (head: object) =>
+  tinyHRNet(head, {
     stem: 16,
     stage1: { blocks: 1, planes: 8 },
     stages: [2, 3, 4].map((branches) => ({
@@ -49,14 +48,14 @@ const network = tinyHRNet(
       blocks: Array<number>(branches).fill(1),
       channels: Array.from({ length: branches }, (_, b) => 8 * 2 ** b),
     })),
-  },
-);
+  });
+const FCOS = { type: "fcos", channels: 1, convs: 1, neck: { channels: 32, levels: 5 } };
 
 const recipe = (changes: Partial<DetectionInput> = {}) =>
   parseRecipe({
     name: "people",
     task: "detection",
-    network: { ...network },
+    network: { ...network(FCOS) },
     input: [128, 128],
     data: { root, train: [set("train")], validation: set("val") },
     augmentation: { scales: [0.8, 1.2] },
@@ -100,4 +99,46 @@ test("learns, measures, draws, and leaves a model that detects", async () => {
     if (objects.some(({ box }) => pairwiseIou(corners(best.box), corners(box))[0]! > 0.5)) near++;
   }
   expect(near).toBeGreaterThanOrEqual(pictures.length / 4);
+});
+
+describe.each([
+  [
+    "HTC",
+    { type: "rcnn", stages: 3, masks: "flow", semantic: 2, hidden: 16, maskConvs: 1, neck: { channels: 16 } },
+  ],
+  ["Faster R-CNN by pixels", { type: "rcnn", extent: "pixels", hidden: 16, neck: { channels: 16 } }],
+  ["CenterNet", { type: "centernet", features: 16, pooled: 8 }],
+])("%s", (name, head) => {
+  test("its loss falls; boxes and masks are measured, drawn and found", async () => {
+    const out = join(root, name);
+    const masked = name === "HTC";
+    const few = await runTiny(
+      recipe({
+        network: { ...network({ channels: 1, ...head }) } as DetectionInput["network"],
+        regions: { anchors: 32, proposals: 32, samples: 16, objects: 3 },
+        optimizer: { type: "adam", learningRate: 4e-3 },
+        schedule: { type: "constant" },
+        epochs: 3,
+        validate: { every: 3, limit: 2 },
+        replicas: masked ? 2 : 1,
+      }),
+      out,
+    );
+    const records = await readMetricsLog(join(out, "metrics.jsonl"));
+    const losses = records.flatMap((record) => (record.kind === "step" ? [record.loss] : []));
+    expect(losses).toHaveLength(3); // an epoch each
+    expect(losses[2]!).toBeLessThan(0.95 * losses[0]!);
+    expect(few.best!.metric).toBe(masked ? "mask AP" : "AP");
+    expect(readFileSync(few.files.report, "utf8").includes("Masks by class")).toBe(masked);
+    await using detector = await Detector.load(few.files.best!, {
+      device: "cpu",
+      threads: 1,
+      minScore: 0.001,
+    });
+    const [found] = await detector.detect(
+      join(root, "images/val", readdirSync(join(root, "images/val"))[0]!),
+    );
+    if (masked) expect(found!.mask).toMatchObject({ width: 128, height: 128 });
+    else expect(found?.mask).toBeUndefined();
+  });
 });
