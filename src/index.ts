@@ -51,6 +51,7 @@ export {
   type SegmentationEvaluation,
   type SegmentationEvaluationOptions,
 } from "./estimators/evaluate-segmentation.ts";
+export { personsOf } from "./estimators/person-detector.ts";
 export {
   type EstimateOptions,
   type PersonDetector,

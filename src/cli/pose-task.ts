@@ -1,10 +1,13 @@
 // `hrnet pose` as a task over pictures: boxes, persons, drawn pictures, COCO results.
 
 import { HRNetError } from "../errors.ts";
+import { Detector } from "../estimators/detector.ts";
+import { personsOf } from "../estimators/person-detector.ts";
 import type { PoseEstimator, PoseRequest } from "../estimators/pose-estimator.ts";
 import { type BoxesFile, readBoxesFile } from "../pose/boxes-file.ts";
 import type { Person } from "../pose/types.ts";
 import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./coco-output.ts";
+import { downloadProgress } from "./load-options.ts";
 import type { PictureInput } from "./picture-inputs.ts";
 import { decodeOptions, type PictureCommandOptions } from "./picture-options.ts";
 import { type OutputPaths, outputPaths } from "./picture-output.ts";
@@ -23,6 +26,7 @@ import { packageVersion } from "./version.ts";
 /** Options of `hrnet pose` as parsed. */
 export interface PoseCommandOptions extends PoseModelCommandOptions, PictureCommandOptions {
   readonly boxes?: string;
+  readonly detector?: string;
   readonly format: "json" | "coco";
   readonly minScore: number;
   readonly batchSize?: number;
@@ -67,15 +71,44 @@ export async function poseTask(
   };
 }
 
-const openEstimator = (options: PoseCommandOptions, signal: AbortSignal): Promise<PoseEstimator> =>
-  loadEstimator(options, {
-    signal,
-    ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
-    decode: decodeOptions(options),
+/** The estimator and, where one is asked for, the detector that it asks. */
+async function openEstimator(options: PoseCommandOptions, signal: AbortSignal): Promise<OpenPose> {
+  const detector =
+    options.detector === undefined ? undefined : await openDetector(options.detector, options, signal);
+  try {
+    const estimator = await loadEstimator(options, {
+      signal,
+      ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
+      ...(detector && { detector: personsOf(detector) }),
+      decode: decodeOptions(options),
+    });
+    return { estimator, detector };
+  } catch (error) {
+    await detector?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What a run of pictures works with. */
+interface OpenPose {
+  readonly estimator: PoseEstimator;
+  readonly detector: Detector | undefined;
+}
+
+function openDetector(
+  source: string,
+  { offline, device, threads }: PoseCommandOptions,
+  signal: AbortSignal,
+): Promise<Detector> {
+  return Detector.load(source, {
+    device,
+    threads,
+    download: { ...(offline && { offline }), onProgress: downloadProgress(source), signal },
   });
+}
 
 function workerOf(
-  estimator: PoseEstimator,
+  { estimator, detector }: OpenPose,
   boxes: BoxesFile | undefined,
   { draw, minScore }: PoseCommandOptions,
 ): PictureWorker<OutputPaths, readonly Person[], PoseRecord> {
@@ -97,7 +130,10 @@ function workerOf(
       if (paths) await writeResults(paths, record, image, estimator.skeleton, { format: draw, minScore });
       return record;
     },
-    dispose: () => estimator.dispose(),
+    async dispose() {
+      await estimator.dispose();
+      await detector?.[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -140,6 +176,7 @@ async function settingsOf(options: PoseCommandOptions): Promise<RunSettings> {
     ...{ arch, input, keypoints, codec, refinement, blurKernel, sigma },
     skeleton: await identityOf(options.skeleton),
     boxes: await identityOf(options.boxes),
+    detector: await identityOf(options.detector),
     flipTest: options.flipTest ?? false,
     draw: options.draw,
     minScore: options.minScore,

@@ -13,10 +13,16 @@ import { type PoseCommandOptions, poseTask } from "./pose-task.ts";
 export function command(): Command {
   const verb = addModelOption(new Command("hrnet pose"))
     .description(
-      "Estimates the keypoints of every person: per picture a drawn picture and a JSON file. Without --boxes the whole\n" +
-        "picture is taken as one person.",
+      "Estimates the keypoints of every person: per picture a drawn picture and a JSON file. Without --boxes\n" +
+        "and --detector the whole picture is taken as one person.",
     )
     .option("--boxes <file>", "person boxes: COCO detections or annotations, or { file: [[x, y, w, h], …] }")
+    .addOption(
+      new Option(
+        "--detector <name|file>",
+        "finds the persons: a detector's file, or the name of a published one (its class person, or its only class)",
+      ).conflicts("boxes"),
+    )
     .option("--flip-test", "also run the mirrored picture and average")
     .addOption(
       new Option("--format <name>", "coco: keypoint results as COCO evaluators read them")
@@ -40,6 +46,7 @@ not mention are left out. Keypoint scores are heights of heatmaps, about 1 for a
 
 Examples:
   hrnet pose photo.jpg --model lite-hrnet-18-coco-256x192
+  hrnet pose group.jpg --model w32.onnx --detector fcos-hrnetv2p-w32-coco
   hrnet pose photos --model w32.onnx --boxes boxes.json --flip-test --out poses
   hrnet pose "frames/*.png" --model w32.onnx --json > poses.json`,
     )

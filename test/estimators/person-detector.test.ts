@@ -1,0 +1,44 @@
+// Persons found by a detector and given to the pose network, in one pipeline.
+import { expect, test } from "vitest";
+import { Detector } from "../../src/estimators/detector.ts";
+import { personsOf } from "../../src/estimators/person-detector.ts";
+import { PoseEstimator } from "../../src/estimators/pose-estimator.ts";
+import type { Model } from "../../src/model-file/import-checkpoint.ts";
+import { toOnnx } from "../../src/model-file/onnx-model.ts";
+import { defineClassTable } from "../../src/segmentation/class-table.ts";
+import { randomDetectionModel } from "../helpers/detection-model.ts";
+import { randomPoseModel } from "../helpers/pose-model.ts";
+import { squares } from "../helpers/segmentation-model.ts";
+
+const options = { device: "cpu", threads: 1 } as const;
+
+/** The detector of animals, whose classes go by these names. */
+function detectorOf(names: readonly [string, string]): Promise<Detector> {
+  const model = randomDetectionModel(4);
+  const classes = defineClassTable({ name: "some", classes: names });
+  const renamed: Model = { ...model, description: { ...model.description, classes } };
+  return Detector.load(renamed, { ...options, minScore: 0, most: 60 });
+}
+
+test("the boxes of the class person are the persons", async () => {
+  await using detector = await detectorOf(["dog", "Person"]);
+  const image = squares(160, 120);
+  const all = await detector.detect(image);
+  const persons = all.filter(({ label }) => label === "Person");
+  expect(persons.length).toBeGreaterThan(0);
+  expect(persons.length).toBeLessThan(all.length);
+  await using estimator = await PoseEstimator.load(toOnnx(randomPoseModel()), {
+    ...options,
+    detector: personsOf(detector),
+    oksThreshold: 1,
+  });
+  const found = await estimator.estimate(image);
+  expect(found.map(({ box }) => box.map((side) => Math.round(side)))).toEqual(
+    persons.map(({ box }) => box.map((side) => Math.round(side))),
+  );
+});
+
+test("a detector of several classes without persons is refused", async () => {
+  await using detector = await detectorOf(["cat", "dog"]);
+  expect(() => personsOf(detector)).toThrow(/finds cat, dog, but no persons/);
+});
