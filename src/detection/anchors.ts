@@ -21,8 +21,8 @@ export interface AnchorLevel {
   readonly stride: number;
 }
 
-/** Stride of the first level; each further one has twice as much. */
-const FIRST_STRIDE = 4;
+/** Pixels of a cell of level 0, 1, … of a pyramid: 4, 8, … */
+export const levelStride = (level: number): number => 4 * 2 ** level;
 
 /**
  * The levels of a picture, as HRFPN makes them: the map at a quarter of the size, rounded up twice, averaged over 2^l cells, where a rest
@@ -34,7 +34,7 @@ export function anchorLevels(height: number, width: number, count: number): Anch
   return Array.from({ length: count }, (_, l) => ({
     height: side(height, l),
     width: side(width, l),
-    stride: FIRST_STRIDE * 2 ** l,
+    stride: levelStride(l),
   }));
 }
 

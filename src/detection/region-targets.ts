@@ -27,8 +27,8 @@ export interface RegionTargetOptions {
 
 /** Cells of an object's mask along each axis, the outermost of which lie around its box and are empty. */
 export const MASK_CELLS = 66;
-/** Stride of the classes of pixels. */
-const SEMANTIC_STRIDE = 8;
+/** Stride of the classes of pixels that a semantic branch learns. */
+export const SEMANTIC_STRIDE = 8;
 
 const NOTHING = -1;
 const NOT_ASKED = -2;

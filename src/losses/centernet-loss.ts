@@ -1,11 +1,11 @@
 // The losses of CenterNet: heatmaps by a focal loss, corners of one object brought together and of different ones apart, offsets.
 
-import { reduceSum } from "../graph/ops/broadcast.ts";
+import { reduceSum, sumAll } from "../graph/ops/broadcast.ts";
 import { cast } from "../graph/ops/cast.ts";
 import {
   absolute,
   add,
-  clip,
+  atLeast1,
   div,
   equal,
   greater,
@@ -45,14 +45,6 @@ const PUSH = 0.1;
 /** Objects' tags are kept this far apart. */
 const MARGIN = 1;
 
-const sum = (x: Value): Value =>
-  reduceSum(
-    x,
-    x.shape.map((_, axis) => axis),
-    false,
-  );
-const atLeast1 = (x: Value): Value => clip(x, 1, Number.MAX_SAFE_INTEGER);
-
 /**
  * The focal loss of heatmaps with soft peaks: (1 − p)²·(−ln p) at keypoints, (1 − y)⁴·p²·(−ln(1 − p)) elsewhere, over the number of keypoints.
  * Source: Law & Deng 2018 (arXiv:1808.01244), equation 1.
@@ -68,7 +60,7 @@ export function peakLoss(logits: Value, truth: Value, asked: Value): Value {
   const beside = mul(mul(mul(near2, near2), mul(p, p)), binaryCrossEntropy(logits, peaks));
   const rest = sub(scalar(1), peaks);
   const all = add(mul(at, peaks), mul(mul(beside, rest), asked));
-  return div(sum(all), atLeast1(sum(peaks)));
+  return div(sumAll(all), atLeast1(sumAll(peaks)));
 }
 
 /**
@@ -103,7 +95,7 @@ export function tagLoss(
   const mean = scale(add(a, b), 0.5);
   const off = (tag: Value): Value => mul(sub(tag, mean), sub(tag, mean));
   const count = reduceSum(present, [1]); // B×1
-  const pull = sum(div(mul(add(off(a), off(b)), present), atLeast1(count)));
+  const pull = sumAll(div(mul(add(off(a), off(b)), present), atLeast1(count)));
   const apart = absolute(sub(reshape(mean, [batch, objects, 1]), reshape(mean, [batch, 1, objects])));
   const numbers = constant(
     tensor(
@@ -118,7 +110,7 @@ export function tagLoss(
     sub(scalar(1), itself),
   );
   const pairs = atLeast1(reshape(mul(count, shift(count, -1)), [batch, 1, 1]));
-  const push = sum(div(mul(relu(shift(neg(apart), MARGIN)), both), pairs));
+  const push = sumAll(div(mul(relu(shift(neg(apart), MARGIN)), both), pairs));
   return { pull: scale(pull, 1 / batch), push: scale(push, 1 / batch) };
 }
 
@@ -156,7 +148,7 @@ export function centernetLoss(
     );
     const marks = of(truth.marks, kind, 1);
     const off = smoothL1(outputs[`offsets_${name}`]!, of(truth.offsets, kind, 2), 1);
-    parts[`offsets.${name}`] = div(sum(mul(off, marks)), atLeast1(sum(marks)));
+    parts[`offsets.${name}`] = div(sumAll(mul(off, marks)), atLeast1(sumAll(marks)));
   });
   const { pull, push } = tagLoss([outputs[`tags_${kinds[0]}`]!, outputs[`tags_${kinds[1]}`]!], truth.corners);
   parts["pull"] = scale(pull, PULL);

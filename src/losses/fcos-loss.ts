@@ -1,8 +1,8 @@
 // The loss of FCOS: classes by focal loss, boxes by IoU, centreness by cross-entropy.
 
 import { HRNetError } from "../errors.ts";
-import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, clip, div, greater, indicator, mul, scalar } from "../graph/ops/elementwise.ts";
+import { sumAll } from "../graph/ops/broadcast.ts";
+import { add, atLeast1, clip, div, greater, indicator, mul, scalar } from "../graph/ops/elementwise.ts";
 import { oneHot } from "../graph/ops/select.ts";
 import { concat, reshape, transpose } from "../graph/ops/shape.ts";
 import { constant, formatType, type Value } from "../graph/value.ts";
@@ -66,13 +66,10 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
   const labels = reshape(truth.classes, [samples, places, 1]);
   const asked = indicator(greater(labels, scalar(-1.5))); // N×P×1
   const present = indicator(greater(labels, scalar(-0.5)));
-  const all = [0, 1, 2];
-  const sum = (x: Value): Value => reduceSum(x, all, false);
-  const atLeast = (x: Value, least: number): Value => clip(x, least, Number.MAX_SAFE_INTEGER);
-  const objects = atLeast(sum(present), 1);
+  const objects = atLeast1(sumAll(present));
 
   const wanted = oneHot(labels, classes); // N×P×K
-  const focal = div(sum(mul(focalLoss(logits, wanted, FOCAL), asked)), objects);
+  const focal = div(sumAll(mul(focalLoss(logits, wanted, FOCAL), asked)), objects);
 
   const centers = reshape(truth.centerness, [samples, places, 1]);
   const weights = mul(present, centers);
@@ -84,9 +81,9 @@ export function fcosLoss(predictions: FcosPredictions, truth: FcosTruth): FcosLo
     places,
     1,
   ]);
-  const overlap = div(sum(mul(iou, weights)), atLeast(sum(weights), 1e-6));
+  const overlap = div(sumAll(mul(iou, weights)), clip(sumAll(weights), 1e-6, Number.MAX_SAFE_INTEGER));
 
   const center = binaryCrossEntropy(byPlace(predictions.centerness), centers);
-  const centerness = div(sum(mul(center, present)), objects);
+  const centerness = div(sumAll(mul(center, present)), objects);
   return { classes: focal, boxes: overlap, centerness, total: add(add(focal, overlap), centerness) };
 }

@@ -1,7 +1,7 @@
 // Losses of two-stage detectors.
 
-import { reduceSum } from "../graph/ops/broadcast.ts";
-import { add, clip, div, greater, indicator, mul, neg, scalar, scale } from "../graph/ops/elementwise.ts";
+import { reduceSum, sumAll } from "../graph/ops/broadcast.ts";
+import { add, atLeast1, div, greater, indicator, mul, neg, scalar, scale } from "../graph/ops/elementwise.ts";
 import { logSoftmax } from "../graph/ops/normalization.ts";
 import { oneHot } from "../graph/ops/select.ts";
 import { reshape } from "../graph/ops/shape.ts";
@@ -42,15 +42,6 @@ const REGION_BETA = 1;
 /** Weight of the semantic branch. Source: `htc_r50_fpn_1x_coco.py`. */
 const SEMANTIC_WEIGHT = 0.2;
 
-/** Σ x. */
-const sum = (x: Value): Value =>
-  reduceSum(
-    x,
-    x.shape.map((_, axis) => axis),
-    false,
-  );
-const atLeast1 = (x: Value): Value => clip(x, 1, Number.MAX_SAFE_INTEGER);
-
 /**
  * The loss of a training graph's outputs (`regionTraining`). Anchors: cross-entropy and boxes over the number of drawn anchors. Each
  * stage: cross-entropy over the regions, boxes of those with an object over the number of regions; masks over theirs.
@@ -65,28 +56,28 @@ export function regionLoss(
   const parts: Record<string, Value> = {};
   const drawn = indicator(greater(truth.labels, scalar(-0.5)));
   const shows = indicator(greater(truth.labels, scalar(0.5)));
-  const anchors = atLeast1(sum(drawn));
+  const anchors = atLeast1(sumAll(drawn));
   const [batch, count] = truth.labels.shape as readonly [number, number];
-  parts["anchors"] = div(sum(mul(binaryCrossEntropy(outputs["objectness"]!, shows), drawn)), anchors);
+  parts["anchors"] = div(sumAll(mul(binaryCrossEntropy(outputs["objectness"]!, shows), drawn)), anchors);
   const moved = distance(outputs["differences"]!, truth.targets, ANCHOR_BETA);
-  parts["anchorBoxes"] = div(sum(mul(moved, reshape(shows, [batch, count, 1]))), anchors);
+  parts["anchorBoxes"] = div(sumAll(mul(moved, reshape(shows, [batch, count, 1]))), anchors);
   for (let t = 0; t < stages; t++) {
     const weight = STAGE_WEIGHTS[t]!;
     const of = (name: string): Value => outputs[`${name}${t}`]!;
     const weights = of("weights");
     const [rows] = weights.shape as readonly [number];
-    const regions = atLeast1(sum(weights));
+    const regions = atLeast1(sumAll(weights));
     parts[`classes${t}`] = scale(
-      div(sum(mul(negativeLog(of("classes"), of("labels")), weights)), regions),
+      div(sumAll(mul(negativeLog(of("classes"), of("labels")), weights)), regions),
       weight,
     );
     const boxes = mul(distance(of("boxes"), of("targets"), REGION_BETA), reshape(of("positive"), [rows, 1]));
-    parts[`boxes${t}`] = scale(div(sum(boxes), regions), weight);
+    parts[`boxes${t}`] = scale(div(sumAll(boxes), regions), weight);
     if (!masks) continue;
     const [shown, height, width] = of("masks").shape as readonly [number, number, number];
     const pixels = binaryCrossEntropy(of("masks"), of("maskTargets"));
-    const counted = sum(mul(pixels, reshape(of("maskWeights"), [shown, 1, 1])));
-    parts[`masks${t}`] = scale(div(counted, atLeast1(sum(of("maskWeights")))), weight / (height * width));
+    const counted = sumAll(mul(pixels, reshape(of("maskWeights"), [shown, 1, 1])));
+    parts[`masks${t}`] = scale(div(counted, atLeast1(sumAll(of("maskWeights")))), weight / (height * width));
   }
   if (semantic) {
     const batchOfPixels = { logits: outputs["semantic"]!, labels: truth.pixelClasses! };

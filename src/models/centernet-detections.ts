@@ -1,7 +1,7 @@
 // From CenterNet's maps to detections, in the graph: corners paired by their tags, boxes kept that have a centre of their class in the middle.
 // Duan et al. 2019 (arXiv:1904.08189), §3.1.
 
-import { cast } from "../graph/ops/cast.ts";
+import { cast, wholePart } from "../graph/ops/cast.ts";
 import {
   absolute,
   add,
@@ -50,9 +50,6 @@ interface Keypoints {
   readonly tags?: Value;
 }
 
-/** ⌊x⌋ of what is not negative. */
-const whole = (x: Value): Value => cast(cast(x, "int64"), "float32");
-
 function keypointsOf(outputs: Readonly<Record<string, Value>>, kind: string): Keypoints {
   const heatmaps = outputs[`heatmaps_${kind}`]!;
   const [batch] = heatmaps.shape as readonly [number];
@@ -65,7 +62,7 @@ function keypointsOf(outputs: Readonly<Record<string, Value>>, kind: string): Ke
   const sizes = cast(shapeOf(heatmaps), "float32");
   const [height, width] = [gather(sizes, [2], 0), gather(sizes, [3], 0)];
   const area = mul(height, width);
-  const quotient = (a: Value, b: Value): Value => whole(div(shift(a, 0.5), b));
+  const quotient = (a: Value, b: Value): Value => wholePart(div(shift(a, 0.5), b));
   const classes = quotient(at, area);
   const cell = sub(at, mul(classes, area));
   const row = quotient(cell, width);
@@ -144,7 +141,7 @@ function pairsOf(first: Keypoints, second: Keypoints): ScoredBoxes & { readonly 
   const pairs = KEYPOINTS * KEYPOINTS;
   const { values, indices } = topK(reshape(fitting, [batch, pairs]), Math.min(PAIRS, pairs), 1);
   const at = cast(indices, "float32");
-  const row = whole(scale(shift(at, 0.5), 1 / KEYPOINTS));
+  const row = wholePart(scale(shift(at, 0.5), 1 / KEYPOINTS));
   const [a, b] = [cast(row, "int64"), cast(sub(at, scale(row, KEYPOINTS)), "int64")];
   const pick = (values_: Value, places: Value): Value => gatherRows(values_, places, true);
   const sides = [pick(first.x, a), pick(first.y, a), pick(second.x, b), pick(second.y, b)];

@@ -2,6 +2,7 @@
 // (arXiv:1901.07518), as mmdetection has them.
 
 import { STAGE_STDS } from "../detection/box-coding.ts";
+import { SEMANTIC_STRIDE } from "../detection/region-targets.ts";
 import { expand } from "../graph/ops/broadcast.ts";
 import { cast } from "../graph/ops/cast.ts";
 import { add, greater, indicator, mul, scalar, scale, sigmoid } from "../graph/ops/elementwise.ts";
@@ -32,8 +33,6 @@ const REGION_LEVELS = 4;
 /** Bins of a region along each axis, for boxes and for masks. */
 const BOX_BINS = 7;
 const MASK_BINS = 14;
-/** Stride of the semantic branch's features. */
-const SEMANTIC_STRIDE = 8;
 
 /** The heads of a two-stage detector, each with its weights, to be used on any regions. */
 export class RegionHeads {

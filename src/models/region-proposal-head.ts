@@ -1,6 +1,6 @@
 // The head of region proposal networks: whether there is an object at an anchor, and where (Ren et al. 2015, arXiv:1506.01497).
 
-import { ANCHORS } from "../detection/anchors.ts";
+import { ANCHORS, levelStride } from "../detection/anchors.ts";
 import type { BoxExtent } from "../detection/boxes.ts";
 import { reshape, transpose } from "../graph/ops/shape.ts";
 import type { Value } from "../graph/value.ts";
@@ -9,9 +9,6 @@ import { channelsOf, conv2d, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { anchorGrid } from "../regions/boxes.ts";
 import type { ProposalLevel } from "../regions/proposals.ts";
-
-/** Stride of the first level; each further one has twice as much. */
-const FIRST_STRIDE = 4;
 
 /** The head on every level (B×C×h×w, strides 4, 8, …), with shared weights. */
 export function regionProposalHead(
@@ -30,7 +27,7 @@ export function regionProposalHead(
     const objectness = conv2d(head.child("rpn_cls"), y, { ...options, out: anchors });
     const differences = conv2d(head.child("rpn_reg"), y, { ...options, out: 4 * anchors });
     return {
-      anchors: anchorGrid(level, FIRST_STRIDE * 2 ** l, { ...ANCHORS, extent }),
+      anchors: anchorGrid(level, levelStride(l), { ...ANCHORS, extent }),
       objectness: reshape(byCell(objectness), [batch, -1]),
       differences: reshape(byCell(differences), [batch, -1, 4]),
     };

@@ -1,7 +1,7 @@
 // From scored boxes to detections in graphs: suppression within each class, the best of all classes.
 
 import type { BoxExtent } from "../detection/boxes.ts";
-import { cast } from "../graph/ops/cast.ts";
+import { cast, wholePart } from "../graph/ops/cast.ts";
 import { greater, indicator, scalar, scale, shift, sub } from "../graph/ops/elementwise.ts";
 import { topK } from "../graph/ops/scatter.ts";
 import { gatherRows } from "../graph/ops/select.ts";
@@ -30,9 +30,6 @@ export interface DetectionValues {
   readonly classes: Value;
 }
 
-/** ⌊x⌋ of what is not negative. */
-const whole = (x: Value): Value => cast(cast(x, "int64"), "float32");
-
 /**
  * Detections. Source: `multiclass_nms` of mmdetection.
  * @param boxes B×R×4, or B×R×K×4: a box for each class
@@ -54,7 +51,7 @@ export function finalDetections(
   const left = reshape(suppressedScores(table, asked, extent, options), [batch, classes * regions]);
   const { values, indices } = topK(left, count, 1);
   const places = cast(indices, "float32"); // class·R + region
-  const labels = whole(scale(shift(places, 0.5), 1 / regions));
+  const labels = wholePart(scale(shift(places, 0.5), 1 / regions));
   const region = cast(sub(places, scale(labels, regions)), "int64");
   const chosen = own
     ? gatherRows(reshape(table, [batch, classes * regions, 4]), indices, true)

@@ -1,5 +1,6 @@
 // Features of regions from a pyramid of maps: each region from the level that fits its size.
 
+import { levelStride } from "../detection/anchors.ts";
 import type { BoxExtent } from "../detection/boxes.ts";
 import { add, equal, greater, indicator, mul, scalar, scale, shift, sqrt } from "../graph/ops/elementwise.ts";
 import { roiAlign } from "../graph/ops/roi-align.ts";
@@ -17,8 +18,6 @@ export interface RegionFeatureOptions {
   readonly extent: BoxExtent;
 }
 
-/** Stride of the first level; each further one has twice as much. */
-const FIRST_STRIDE = 4;
 /** Regions of this side and larger, up to twice, belong to the second level: the first has all below 112 pixels, as the paper's k₀ = 4. */
 const FINEST = 56;
 
@@ -73,7 +72,7 @@ export function pyramidFeatures(
       const seen = add(mul(regions, own), scale(shift(own, -1), -FAR));
       return roiAlign(map, seen, pictures, {
         output: [bins, bins],
-        spatialScale: 1 / (FIRST_STRIDE * 2 ** l),
+        spatialScale: 1 / levelStride(l),
         samples,
         aligned: extent === "continuous",
       });

@@ -2,7 +2,7 @@
 
 import { ANCHORS, anchorLevels } from "../detection/anchors.ts";
 import { drawObjects } from "../detection/draw-detections.ts";
-import { MASK_CELLS } from "../detection/region-targets.ts";
+import { MASK_CELLS, SEMANTIC_STRIDE } from "../detection/region-targets.ts";
 import { input as graphInput } from "../graph/value.ts";
 import { regionLoss } from "../losses/region-loss.ts";
 import type { HRNetConfig, HRNetHead } from "../models/hrnet-config.ts";
@@ -10,9 +10,6 @@ import { drawsNeeded } from "../models/region-training.ts";
 import { buildRegionTraining } from "../models/region-training-network.ts";
 import type { DetectionRecipe } from "../recipe/schema.ts";
 import type { DetectorPlan } from "./detector-plan.ts";
-
-/** Stride of the classes of pixels. */
-const SEMANTIC_STRIDE = 8;
 
 /** The plan of a recipe for a two-stage detector. */
 export function planRegions(

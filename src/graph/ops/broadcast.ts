@@ -80,6 +80,16 @@ export const expand = (x: Value, shape: readonly number[], name = ""): Value =>
 export const reduceSum = (x: Value, axes: readonly number[], keep = true, name = ""): Value =>
   axes.length === 0 ? x : emitOne(ReduceSum, [x, ints(axes)], { keepdims: keep ? 1 : 0 }, name);
 
+/** Σ of all elements: one number. */
+export const sumAll = (x: Value): Value =>
+  x.shape.length === 0
+    ? x
+    : reduceSum(
+        x,
+        x.shape.map((_, axis) => axis),
+        false,
+      );
+
 /** The adjoint of broadcasting: x summed over every axis along which a value of `shape` was repeated. */
 export function sumTo(x: Value, shape: Shape): Value {
   const lead = x.shape.length - shape.length;

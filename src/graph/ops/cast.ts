@@ -17,3 +17,6 @@ export const Cast = defineOperator({
 export function cast(x: Value, dtype: DType): Value {
   return x.dtype === dtype ? x : emitOne(Cast, [x], { to: DATA_TYPE_OF[dtype] });
 }
+
+/** ⌊x⌋ of float32 numbers that are not negative. */
+export const wholePart = (x: Value): Value => cast(cast(x, "int64"), "float32");

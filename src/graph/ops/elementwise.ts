@@ -265,3 +265,5 @@ export const minimum = (a: Value, b: Value): Value => where(greater(a, b), b, a)
 export const absolute = (x: Value): Value => add(relu(x), relu(neg(x)));
 /** 1 where the condition holds, else 0. */
 export const indicator = (condition: Value): Value => where(condition, scalar(1), scalar(0));
+/** max(x, 1): counts that are divided by. */
+export const atLeast1 = (x: Value): Value => clip(x, 1, Number.MAX_SAFE_INTEGER);

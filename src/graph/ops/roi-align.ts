@@ -4,7 +4,7 @@ import { tensor } from "../../tensor/tensor.ts";
 import { defineOperator, emitOne, numberOf, shapeError } from "../operator.ts";
 import { constant, type Node, type Value } from "../value.ts";
 import { knownShape } from "./broadcast.ts";
-import { cast } from "./cast.ts";
+import { cast, wholePart } from "./cast.ts";
 import { add, clip, less, mul, neg, scalar, scale, shift, sub, where } from "./elementwise.ts";
 import { upsampleNearest } from "./resize.ts";
 import { scatterAddRows } from "./scatter.ts";
@@ -96,7 +96,7 @@ function tapsOf(start: Value, extent: Value, bins: number, samples: number, size
   const parts = Float32Array.from({ length: count }, (_, k) => (k + 0.5) / count);
   const at = add(start, mul(extent, constant(tensor("float32", [1, count], parts)))); // R×count
   const inside = clip(at, 0, size - 1);
-  const low = cast(cast(inside, "int64"), "float32"); // ⌊·⌋ of what is not negative
+  const low = wholePart(inside);
   const high = clip(shift(low, 1), 0, size - 1);
   const part = sub(inside, low);
   // Both ends of the map, by what lies beyond them: −1 − at > 0, at − size > 0.
