@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
 import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
-import { toFloat16 } from "../graph/passes/to-float16.ts";
+import { storeAsFloat16, toFloat16 } from "../graph/passes/to-float16.ts";
 import type { Shape } from "../graph/value.ts";
 import { buildDetector, DETECTOR_TEST, hasOpenSize, leastScore } from "../models/detector-network.ts";
 import { buildNetwork, findsObjects } from "../models/network.ts";
@@ -36,7 +36,8 @@ export interface RunnableModel {
 export function toOnnx({ description, weights }: Model, precision: Precision = "fp32"): RunnableModel {
   const { graph: built, openInputs } = exported(description);
   const graph = inferenceGraph(built, weights, openInputs !== undefined);
-  const model = graphToModel(precision === "fp16" ? toFloat16(graph) : graph, {
+  const half = findsObjects(description.network) ? storeAsFloat16 : toFloat16;
+  const model = graphToModel(precision === "fp16" ? half(graph) : graph, {
     name: description.name,
     metadata: { [METADATA_KEY]: formatDescription(description) },
     ...(openInputs && { openInputs }),

@@ -124,3 +124,26 @@ test.each([
     }
   },
 );
+
+test.each([
+  ["FCOS", { type: "fcos", channels: 2, convs: 1, neck: { channels: 32, levels: 5 } }],
+  ["Mask R-CNN", { type: "rcnn", ...small, masks: "plain" }],
+  ["CenterNet", { type: "centernet", channels: 2, features: 8, pooled: 4 }],
+] as const)("a %s in half precision is smaller and finds the same", async (_, head) => {
+  const { model } = importStateDict(randomWeights(tinyHRNet(head), SEED), "own.safetensors");
+  const kept = { ...model, description: { ...model.description, input: [128, 128] as const } };
+  const random = uniformRandom(3);
+  const input = tensor(
+    "float32",
+    [1, 3, 128, 128],
+    Float32Array.from({ length: 3 * 128 * 128 }, () => 2 * random() - 1),
+  );
+  const best = async (onnx: Uint8Array): Promise<number> => {
+    await using session = await openSession(onnx, { device: "cpu", threads: 1 });
+    const { scores } = await session.run({ input });
+    return Number(scores!.data[0]);
+  };
+  const [whole, half] = [toOnnx(kept).onnx, toOnnx(kept, "fp16").onnx];
+  expect(half.length).toBeLessThan(whole.length);
+  expect(await best(half)).toBeCloseTo(await best(whole), 2);
+});

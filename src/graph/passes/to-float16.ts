@@ -11,6 +11,29 @@ import { constant, type Value } from "../value.ts";
 /** Input positions that stay float32 whatever the data is: Resize's region of interest and scales. */
 const FLOAT32_INPUTS = new Map([[Resize, [1, 2]]]);
 
+/** A float32 constant in float16. */
+const halved = ({ shape, data }: Tensor): Value =>
+  constant(tensor("float16", shape, float32ArrayToFloat16(data as Float32Array)));
+
+/** Constants with fewer elements stay as they are: they are coordinates and factors, not weights. */
+const FEWEST_WEIGHTS = 1024;
+
+/**
+ * The graph computed in float32 with its weights stored in float16: for graphs that compute coordinates and indices, for which float16 has
+ * too few digits.
+ */
+export function storeAsFloat16(graph: Graph): Graph {
+  return rewriteGraph(
+    graph,
+    () => undefined,
+    (value) => {
+      const large =
+        value.kind === "constant" && value.dtype === "float32" && value.data!.data.length >= FEWEST_WEIGHTS;
+      return large ? cast(halved(value.data!), "float32") : value;
+    },
+  );
+}
+
 /** The graph computed in float16. Each constant is converted once. */
 export function toFloat16(graph: Graph): Graph {
   const halves = new Map<Value, Value>();
@@ -18,8 +41,7 @@ export function toFloat16(graph: Graph): Graph {
     if (value.kind !== "constant" || value.dtype !== "float32") return value;
     let result = halves.get(value);
     if (!result) {
-      const data: Tensor = value.data!;
-      result = constant(tensor("float16", data.shape, float32ArrayToFloat16(data.data as Float32Array)));
+      result = halved(value.data!);
       halves.set(value, result);
     }
     return result;
