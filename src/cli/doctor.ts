@@ -58,7 +58,7 @@ export function command(): Command {
     )
     .argument(
       "<data...>",
-      "annotation files (COCO keypoints or instances, MPII), folders with annotations/ or annot/, folders of pictures and label maps",
+      "annotation files (COCO keypoints or instances, MPII), folders with annotations/, annot/ or Pascal VOC's Annotations/, folders of pictures and label maps",
     )
     .option("--images <dir>", "folder of the pictures (default: found near the annotations)")
     .option("--no-images", "check the annotations alone")

@@ -21,6 +21,8 @@ export interface VocOptions {
   readonly corners?: "pixels" | "edges" | undefined;
   /** What becomes of objects marked `difficult`: `ignore` (default) makes crowds of them, as VOC's evaluation ignores them. */
   readonly difficult?: "ignore" | "keep" | undefined;
+  /** Told of files that cannot be understood, which are then left out; without it the first one ends the reading. */
+  readonly onFault?: ((error: HRNetError) => void) | undefined;
 }
 
 /** Far above any annotation of one picture. */
@@ -49,13 +51,18 @@ export async function readVocInstances(
   folder: string,
   options: VocOptions = {},
 ): Promise<CocoInstanceDataset> {
-  const { corners = "pixels", difficult = "ignore" } = options;
+  const { corners = "pixels", difficult = "ignore", onFault } = options;
   const files = await filesOf(folder, options.list);
   const pictures: VocPicture[] = [];
-  for (const file of files)
-    pictures.push(
-      parsePicture((await readFileWithin(file, "annotation", MAX_XML_BYTES)).toString("utf8"), file),
-    );
+  for (const file of files) {
+    const text = (await readFileWithin(file, "annotation", MAX_XML_BYTES)).toString("utf8");
+    try {
+      pictures.push(parsePicture(text, file));
+    } catch (error) {
+      if (!onFault || !(error instanceof HRNetError)) throw error;
+      onFault(error);
+    }
+  }
   const occurring = new Set(pictures.flatMap(({ objects }) => objects.map(({ name }) => name)));
   const names = options.categories ?? [...occurring].sort();
   const unknown = [...occurring].filter((name) => !names.includes(name));

@@ -117,10 +117,12 @@ export async function examineDatasets(
 /** Files looked into in a folder, at most. */
 const MAX_FILES = 64;
 const ANNOTATION_FOLDERS = ["annotations", "annot"];
+/** Pascal VOC's, with an XML file for each picture. */
+const VOC_FOLDER = "Annotations";
 
 /**
  * The annotation files of a data set: the path itself if it is a file, else the `.json` files in `annotations/`, `annot/`
- * or the folder itself. Where some have `keypoints` in their name, as COCO's, the others are left alone; so are
+ * or the folder itself, else a folder of Pascal VOC's `.xml` files as one. Where some have `keypoints` in their name, as COCO's, the others are left alone; so are
  * those that are no annotations, unless none is.
  * @throws HRNetError `file-not-found`
  */
@@ -145,9 +147,13 @@ export async function findAnnotationFiles(path: string): Promise<string[]> {
     for (const file of files) if ((await readForDoctor(file)).format !== "other") usable.push(file);
     return usable.length > 0 ? usable : files;
   }
+  for (const folder of [join(path, VOC_FOLDER), path]) {
+    const names = await readdir(folder).catch(() => []);
+    if (names.some((name) => /\.xml$/i.test(name))) return [folder];
+  }
   throw new HRNetError(
     "file-not-found",
-    `${path} has no annotations. Expected .json files in it, in ${ANNOTATION_FOLDERS.join("/ or ")}/.`,
+    `${path} has no annotations. Expected .json files in it, in ${ANNOTATION_FOLDERS.join("/ or ")}/, or Pascal VOC's .xml files in ${VOC_FOLDER}/.`,
   );
 }
 

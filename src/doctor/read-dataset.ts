@@ -1,11 +1,13 @@
 // Opens an annotation file of any supported format for the doctor: finds out what it is, then reads it.
 
+import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { HRNetError } from "../errors.ts";
 import { readJsonFile } from "../files/json-file.ts";
 import { isObject, type Json } from "./fields.ts";
 import { readLenientCoco } from "./read-coco.ts";
 import { readLenientMpii } from "./read-mpii.ts";
+import { readLenientVoc } from "./read-voc.ts";
 import type { DoctorDataset } from "./types.ts";
 
 /** A format: how to tell it, how to read it. The first that fits is taken. */
@@ -46,12 +48,13 @@ const OTHER_KINDS: readonly { readonly fits: (json: unknown) => boolean; readonl
 ];
 
 /**
- * Reads a file without refusing anything in it: what is wrong becomes `faults`; a file that is no such data set
+ * Reads a file, or a folder of Pascal VOC's XML files, without refusing anything in it: what is wrong becomes `faults`; a file that is no such data set
  * comes back with the format `other` and a `problem`.
  * @throws HRNetError `file-not-found`, `read-failed`, `limit-exceeded` (above 500 MB)
  */
 export async function readForDoctor(path: string): Promise<DoctorDataset> {
   try {
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return await readLenientVoc(path);
     return interpretForDoctor(await readJsonFile(path, "annotation file"), path);
   } catch (error) {
     if (error instanceof HRNetError && error.code === "invalid-data") return unusable(path, error.message);

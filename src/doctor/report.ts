@@ -57,7 +57,7 @@ function summary(examination: AnyExamination): string[] {
   if (counts.objects) {
     const { all, masks, byClass } = counts.objects;
     const text = `${n(images)} pictures, ${n(all)} objects (${masks === all ? "all" : masks === 0 ? "none" : n(masks)} with masks), ${n(annotations - all)} crowds`;
-    return [`COCO objects: ${text}${side}`, ...classLine(byClass, n), looked];
+    return [`Objects: ${text}${side}`, ...classLine(byClass, n), looked];
   }
   const share = Math.round((100 * labelledKeypoints) / Math.max(1, possibleKeypoints));
   const kind = format === "mpii" ? "MPII" : "COCO keypoints";

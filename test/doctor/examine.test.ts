@@ -235,3 +235,20 @@ test.skipIf(!hasShared("data", "coco-sample"))("exchanged sides of COCO's person
   expect(frontal.length).toBeGreaterThan(5);
   for (const person of frontal) expect(kinds(exchanged(person, 5))).toContain("body");
 });
+
+test("Pascal VOC's folder: boxes are examined, broken files listed", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "Annotations"));
+  const xml = (name: string, box: readonly number[]): string =>
+    `<annotation><filename>${name}.jpg</filename><size><width>100</width><height>80</height></size>` +
+    `<object><name>cell</name><bndbox>${["xmin", "ymin", "xmax", "ymax"].map((key, i) => `<${key}>${box[i]}</${key}>`).join("")}</bndbox></object></annotation>`;
+  writeFileSync(join(folder, "Annotations", "good.xml"), xml("good", [10, 10, 50, 60]));
+  writeFileSync(join(folder, "Annotations", "outside.xml"), xml("outside", [90, 10, 150, 60]));
+  writeFileSync(join(folder, "Annotations", "broken.xml"), "<annotation><size>");
+  const [examination] = await examineDatasets([folder], { images: false });
+  expect(examination).toMatchObject({ format: "instances", counts: { images: 2, annotations: 2 } });
+  const found = examination!.findings.map(({ id }) => id);
+  expect(found).toContain("object-beyond-picture");
+  const faults = examination!.findings.flatMap(({ examples }) => examples.map(({ text }) => text));
+  expect(faults.some((text) => text.startsWith("broken.xml"))).toBe(true);
+});
