@@ -88,23 +88,66 @@ const WHITE: Color = [255, 255, 255];
 const unitOf = ({ width, height }: RgbImage): number =>
   Math.max(1, Math.round(Math.min(width, height) / 500));
 
+/** A strip with text. */
+interface Strip {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Above the box, or inside of it where there is no room. */
+function stripOf({ box, text }: DrawnObject, image: RgbImage, unit: number): Strip {
+  const height = (TEXT_ROWS + 3) * unit;
+  const width = (text!.length * ADVANCE + 2) * unit;
+  const x = Math.max(0, Math.min(image.width - width, Math.round(box[0])));
+  const above = Math.round(box[1]) - height;
+  return { x, y: above >= 0 ? above : Math.round(box[1]), width, height };
+}
+
+const touch = (a: Strip, b: Strip): boolean =>
+  a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+
+/** Texts as many as this are not counted. */
+const FEW = 12;
+/** Widest strip in widths of its box, where there are more. */
+const WIDEST = 1.5;
+
 /**
- * Draws objects, the last one on top: masks, then a box in its colour, the text on a strip of it.
+ * The texts that are drawn, by object: on crowded pictures none that hides another one's or is much wider than its box, the last objects
+ * coming first.
+ */
+function chosenStrips(
+  image: RgbImage,
+  objects: readonly DrawnObject[],
+  unit: number,
+): Map<DrawnObject, Strip> {
+  const chosen = new Map<DrawnObject, Strip>();
+  const crowded = objects.filter(({ text }) => text).length > FEW;
+  for (const object of [...objects].reverse()) {
+    if (!object.text) continue;
+    const strip = stripOf(object, image, unit);
+    const fits = strip.width <= WIDEST * object.box[2];
+    if (!crowded || (fits && ![...chosen.values()].some((other) => touch(strip, other))))
+      chosen.set(object, strip);
+  }
+  return chosen;
+}
+
+/**
+ * Draws objects, the last one on top: masks, then boxes in their colours, then texts on strips, of which crowded pictures get fewer.
  * @throws HRNetError `invalid-shape` for a mask of another size
  */
 export function drawObjects(image: RgbImage, objects: readonly DrawnObject[]): void {
   const unit = unitOf(image);
   for (const { mask, color } of objects) if (mask) drawMask(image, mask, color);
-  for (const { box, color, text } of objects) {
-    drawBox(image, box, 0.8 * unit, { color, outlineWidth: 0.6 * unit });
-    if (!text) continue;
-    const height = (TEXT_ROWS + 3) * unit;
-    const width = (text.length * ADVANCE + 2) * unit;
-    const x = Math.max(0, Math.min(image.width - width, Math.round(box[0])));
-    const y = Math.round(box[1]) - height >= 0 ? Math.round(box[1]) - height : Math.round(box[1]);
+  for (const { box, color } of objects) drawBox(image, box, 0.8 * unit, { color, outlineWidth: 0.6 * unit });
+  for (const [{ color, text }, { x, y, width, height }] of [
+    ...chosenStrips(image, objects, unit),
+  ].reverse()) {
     fill(image, x, y, width, height, color);
     // Dark letters on light strips.
     const light = 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2] > 150;
-    drawText(image, text, x + unit, y + unit + Math.ceil(unit / 2), unit, light ? [20, 20, 20] : WHITE);
+    drawText(image, text!, x + unit, y + unit + Math.ceil(unit / 2), unit, light ? [20, 20, 20] : WHITE);
   }
 }
