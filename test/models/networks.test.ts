@@ -148,6 +148,8 @@ describe("every variant", () => {
       // Whether maps are multiplied or added leaves no trace in the weights.
       const expected = name === "hrnet-w32-product-fusion" ? { ...config, fuse: "sum" } : config;
       expect(inferNetworkConfig(shapes)).toEqual(expected);
+      // Wider detectors have the same graphs with more channels, and hundreds of megabytes of weights.
+      if (variant.task === "detection" && !/-w18(-|$)|centernet-hrnetv2-w48/.test(name)) return;
 
       const zeros = new Map(
         [...parameters].map(([key, { value }]) => [key, tensor(value.dtype, value.shape as number[])]),
