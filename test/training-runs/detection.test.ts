@@ -62,8 +62,8 @@ const recipe = (changes: Partial<DetectionInput> = {}) =>
     optimizer: { type: "adam", learningRate: 4e-3 },
     schedule: { type: "poly" },
     clipNorm: 10,
-    epochs: 24,
-    validate: { every: 24 },
+    epochs: 30,
+    validate: { every: 30 },
     batchSize: 8,
     workers: 0,
     seed: 1,
@@ -78,7 +78,7 @@ test("learns, measures, draws, and leaves a model that detects", async () => {
   expect(losses.at(-1)!).toBeLessThan(0.6 * losses[0]!);
   expect(best!.metric).toBe("AP");
   const validations = records.flatMap((record) => (record.kind === "validation" ? [record.metrics] : []));
-  expect(validations.at(-1)!["AP50"]).toBeGreaterThan(0.15); // 0.28 when it was written; chance is below 0.01
+  expect(validations.at(-1)!["AP50"]).toBeGreaterThan(0.25); // 0.45 when it was written; chance is below 0.01
   const report = readFileSync(files.report, "utf8");
   for (const text of ["1 classes", "Boxes by class", "places with an object"]) expect(report).toContain(text);
   expect(existsSync(files.onnx!)).toBe(true);
