@@ -61,9 +61,15 @@ export function createRegionTargets(
     write(sample, into) {
       const { random } = sample;
       const objects = drawObjects(sample, most);
-      writeAnchors(anchors, objects, options, sample, into);
+      // The lower right corner is the first pixel outside, or the last one inside.
+      const more = extent === "pixels" ? 1 : 0;
+      const counted = objects.map(({ corners: [x1, y1, x2, y2], ...object }) => ({
+        ...object,
+        corners: [x1, y1, x2 - more, y2 - more] as const,
+      }));
+      writeAnchors(anchors, counted, options, sample, into);
       into["objectClasses"]!.fill(NOTHING);
-      objects.forEach(({ corners, class: label, asked }, i) => {
+      counted.forEach(({ corners, class: label, asked }, i) => {
         into["objectBoxes"]!.set(corners, 4 * i);
         into["objectClasses"]![i] = asked ? label : NOT_ASKED;
       });

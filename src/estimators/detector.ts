@@ -71,8 +71,8 @@ export interface Detection {
 
 /** An object as the network gives it, in pixels of the picture. */
 interface RawDetection extends FoundObject {
-  /** Probabilities over the box. */
-  readonly mask?: Float32Array | undefined;
+  /** Probabilities over the box that the mask head saw, which may reach beyond the picture. */
+  readonly mask?: { readonly data: Float32Array; readonly box: FoundObject["box"] } | undefined;
 }
 
 /** What the network is shown of a picture. */
@@ -129,8 +129,8 @@ export class Detector implements AsyncDisposable {
     if (task !== "detection" || !classes || !findsObjects(network)) {
       throw new HRNetError(
         "invalid-model",
-        `${name} is a ${task} network${task === "detection" ? " without a head that finds objects" : ""}; detection needs an FCOS network ` +
-          "(`hrnet models` lists them).",
+        `${name} is a ${task} network${task === "detection" ? " without a head that finds objects" : ""}; detection needs an FCOS, CenterNet or ` +
+          "two-stage network (`hrnet models` lists them).",
       );
     }
     const { sides } = options;
@@ -215,20 +215,40 @@ export class Detector implements AsyncDisposable {
     const data = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     const [boxes, scores, labels] = [data("boxes"), data("scores"), data("classes")];
     const pixels = outputs["masks"] ? data("masks").length / scores.length : 0;
+    const last = this.#lastPixel;
+    const inPicture = (x1: number, y1: number, x2: number, y2: number): FoundObject["box"] => [
+      x + x1 * fx,
+      y + y1 * fy,
+      x + x2 * fx,
+      y + y2 * fy,
+    ];
     const found: RawDetection[] = [];
     for (let i = 0; i < scores.length && scores[i]! > 0; i++) {
-      const side = (k: number): number => Math.min(boxes[4 * i + k]!, size[k % 2 === 0 ? 1 : 0]);
-      const [x1, y1, x2, y2] = [side(0), side(1), side(2), side(3)];
+      const [x1, y1] = [boxes[4 * i]!, boxes[4 * i + 1]!];
+      const [x2, y2] = [boxes[4 * i + 2]! + last, boxes[4 * i + 3]! + last];
+      const [right, bottom] = [Math.min(x2, size[1]), Math.min(y2, size[0])];
       // Within the frame, but not within the picture.
-      if (!(x2 > x1 && y2 > y1)) continue;
+      if (!(right > x1 && bottom > y1)) continue;
+      const mask = pixels > 0 && {
+        data: data("masks").subarray(i * pixels, (i + 1) * pixels),
+        box: inPicture(x1, y1, x2, y2),
+      };
       found.push({
-        box: [x + x1 * fx, y + y1 * fy, x + x2 * fx, y + y2 * fy],
+        box: inPicture(x1, y1, right, bottom),
         score: scores[i]!,
         class: labels[i]!,
-        ...(pixels > 0 && { mask: data("masks").subarray(i * pixels, (i + 1) * pixels) }),
+        ...(mask && { mask }),
       });
     }
     return found;
+  }
+
+  /** What makes an edge of a box's lower right corner: 1 where that is its last pixel. */
+  get #lastPixel(): number {
+    const { network } = this.description;
+    const pixels =
+      network.family === "hrnet" && network.head.type === "rcnn" && network.head.extent === "pixels";
+    return pixels ? 1 : 0;
   }
 
   #detection({ box, score, class: label, mask }: RawDetection, size: RgbImage): Detection {
@@ -238,7 +258,7 @@ export class Detector implements AsyncDisposable {
       score,
       label: this.classes.classes[label]!,
       class: label,
-      ...(mask && { mask: pasteMask(mask, box, size) }),
+      ...(mask && { mask: pasteMask(mask.data, mask.box, size) }),
     };
   }
 

@@ -37,7 +37,7 @@ const PROPOSALS = { continuous: 1000, pixels: 2000 } as const;
 
 /**
  * A detector for one picture of [height, width] pixels; nothing of that size is in the graph but the input's shape, unless {@link hasOpenSize}
- * says otherwise. Outputs: `boxes` 1×D×4 (corners in pixels), `scores` 1×D (below 0: none), `classes` float32 1×D, and with mask heads
+ * says otherwise. Outputs: `boxes` 1×D×4 (corners in pixels; first and last pixel with `extent: "pixels"`), `scores` 1×D (below 0: none), `classes` float32 1×D, and with mask heads
  * `masks` 1×D×28×28 (0 … 1, over the box).
  * @throws HRNetError `invalid-config` for a network that finds no objects
  */
@@ -49,7 +49,7 @@ export function buildDetector(
   if (!findsObjects(config) || config.family !== "hrnet")
     throw new HRNetError(
       "invalid-config",
-      "The network has no head that finds objects; expected FCOS or a two-stage one.",
+      "The network has no head that finds objects; expected FCOS, CenterNet or a two-stage one.",
     );
   const { head } = config;
   const extent = head.type === "rcnn" ? head.extent : "continuous";

@@ -1,7 +1,7 @@
 // Samples of two-stage detectors: anchors by definition, masks on the pixels of their objects whatever is drawn.
 import { expect, test } from "vitest";
 import { ANCHORS, anchorBoxes, anchorLevels } from "../../src/detection/anchors.ts";
-import { pairwiseIou } from "../../src/detection/boxes.ts";
+import { type BoxExtent, pairwiseIou } from "../../src/detection/boxes.ts";
 import { MASK_CELLS } from "../../src/detection/region-targets.ts";
 import type { SampleArrays } from "../../src/detection/target-writer.ts";
 import { createDetectionSampleMaker, type MaskedObject } from "../../src/detection/training-samples.ts";
@@ -40,29 +40,32 @@ function picture() {
   return image;
 }
 
-const maker = createDetectionSampleMaker({
-  input: [HEIGHT, WIDTH],
-  augmentation: { scales: [0.8, 1.4], flipProbability: 0.5, minVisible: 0.3 },
-  targets: {
-    kind: "regions",
-    levels: 5,
-    extent: "continuous",
-    anchors: 64,
-    anchorPositives: 32,
-    objects: OBJECTS,
-    draws: 10,
-    masks: true,
-    semantic: true,
-  },
-});
+const makerOf = (extent: BoxExtent) =>
+  createDetectionSampleMaker({
+    input: [HEIGHT, WIDTH],
+    augmentation: { scales: [0.8, 1.4], flipProbability: 0.5, minVisible: 0.3 },
+    targets: {
+      kind: "regions",
+      levels: 5,
+      extent,
+      anchors: 64,
+      anchorPositives: 32,
+      objects: OBJECTS,
+      draws: 10,
+      masks: true,
+      semantic: true,
+    },
+  });
 
-function sample(seed: number, objects: readonly MaskedObject[]): SampleArrays {
+const maker = makerOf("continuous");
+
+function sample(seed: number, objects: readonly MaskedObject[], { fields, make } = maker): SampleArrays {
   const into: Record<string, Float32Array | Uint8Array> = { image: new Uint8Array(3 * HEIGHT * WIDTH) };
-  for (const { name, dtype, shape } of maker.fields) {
+  for (const { name, dtype, shape } of fields) {
     const count = shape.reduce((product, size) => product * size, 1);
     into[name] = dtype === "uint8" ? new Uint8Array(count) : new Float32Array(count);
   }
-  maker.make(picture(), objects, uniformRandom(seed), into);
+  make(picture(), objects, uniformRandom(seed), into);
   return into;
 }
 
@@ -179,4 +182,13 @@ test("of more objects than there is room for, some are drawn by lot; the same st
   const { objectClasses } = sample(3, many);
   expect(objectClasses!.every((label) => label >= 0)).toBe(true);
   expect(sample(3, many)).toEqual(sample(3, many));
+});
+
+test("counted by pixels, a box ends with its last pixel", () => {
+  const [edges, pixels] = [sample(5, discs), sample(5, discs, makerOf("pixels"))].map(
+    ({ objectBoxes }) => objectBoxes!,
+  );
+  const present = edges!.findLastIndex((side) => side !== 0) + 1;
+  expect(present).toBeGreaterThanOrEqual(4);
+  for (let i = 0; i < present; i++) expect(edges![i]! - pixels![i]!).toBe(i % 4 < 2 ? 0 : 1);
 });

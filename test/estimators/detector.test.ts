@@ -4,8 +4,10 @@ import { belongsToTile } from "../../src/detection/merge-tiles.ts";
 import { type Detection, Detector, type DetectorOptions } from "../../src/estimators/detector.ts";
 import { type RgbImage, rgbImage } from "../../src/image/rgb-image.ts";
 import { tilesOf } from "../../src/image/tiles.ts";
+import { decodeMask } from "../../src/masks/run-length.ts";
 import { randomDetectionModel } from "../helpers/detection-model.ts";
 import { squares } from "../helpers/segmentation-model.ts";
+import { randomWeights, tinyHRNet } from "../helpers/tiny-models.ts";
 
 const model = randomDetectionModel(4);
 const opened: Detector[] = [];
@@ -79,4 +81,41 @@ test("sides and tiles that cannot be are refused", async () => {
     { sides: [8, 64] },
   ];
   for (const options of refused) await expect(open(options)).rejects.toMatchObject({ code: "usage" });
+});
+
+/** A picture with black to the right and below. */
+function padded(source: RgbImage, width: number, height: number): RgbImage {
+  const result = rgbImage(width, height);
+  for (let row = 0; row < source.height; row++)
+    result.data.set(
+      source.data.subarray(3 * source.width * row, 3 * source.width * (row + 1)),
+      3 * width * row,
+    );
+  return result;
+}
+
+test("masks of boxes that reach beyond the picture lie where they lie in a picture that goes on there", async () => {
+  const network = tinyHRNet({ type: "rcnn", channels: 2, hidden: 8, masks: "plain", neck: { channels: 8 } });
+  const description = {
+    ...model.description,
+    network,
+    preprocessing: { mean: [0, 0, 0], std: [1, 1, 1] } as const, // black is what frames are filled with
+  };
+  const masked = { description, weights: randomWeights(network, 1) };
+  const small = squares(100, 100);
+  const settings = { device: "cpu", threads: 1, minScore: 0 } as const;
+  await using cutShort = await Detector.load(masked, { ...settings, sides: [100, 100] });
+  await using whole = await Detector.load(masked, { ...settings, sides: [128, 128] });
+  const all = await whole.detect(padded(small, 128, 128));
+  let beyond = 0;
+  for (const { box, score, mask } of await cutShort.detect(small)) {
+    const same = all.find(
+      (other) => other.score === score && other.box[0] === box[0] && other.box[1] === box[1],
+    )!;
+    const pixels = decodeMask(same.mask!);
+    const inside = decodeMask(mask!);
+    expect(inside.every((value, i) => value === pixels[128 * Math.floor(i / 100) + (i % 100)])).toBe(true);
+    if (same.box[0] + same.box[2] > 101 && inside.includes(1)) beyond++;
+  }
+  expect(beyond).toBeGreaterThan(0);
 });
