@@ -128,6 +128,27 @@ const teacherSchema = z
       .max(1000)
       .default(1)
       .describe("Weight of the loss against the teacher's heatmaps, beside that against the annotations."),
+    features: z
+      .strictObject({
+        layers: z
+          .array(z.string().min(1).max(200))
+          .min(1)
+          .max(64)
+          .describe(
+            "Rectified layers by path, `*` for a name or a part of one: `backbone.stage*.*.relu`. Both networks must have them, in the same shapes.",
+          ),
+        weight: z
+          .number()
+          .positive()
+          .max(1000)
+          .default(0.001)
+          .describe(
+            "Weight of the share of the teacher's features that the network does not explain, 0 to about 1, a mean over layers.",
+          ),
+      })
+      .nullable()
+      .default(null)
+      .describe("Maps inside the network that are to be like the teacher's, too; null: heatmaps only."),
   })
   .nullable()
   .default(null)

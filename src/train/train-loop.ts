@@ -39,8 +39,6 @@ export interface LoopOptions {
   readonly start: Position;
   /** The learning rate of optimizer step `steps` (from 0). */
   readonly learningRate: (steps: number) => number;
-  /** Adds to a batch what is not in the data: a teacher's heatmaps. */
-  readonly complete?: (feeds: Readonly<Record<string, Tensor>>) => Promise<Readonly<Record<string, Tensor>>>;
   readonly onBatch?: (record: BatchRecord) => void;
   /** Waited for after every batch; `next` is the position that a run saved now resumes from. */
   readonly afterBatch?: (next: Position, record: BatchRecord) => Promise<void> | void;
@@ -92,7 +90,7 @@ export async function trainLoop(options: LoopOptions): Promise<LoopEnd> {
 }
 
 async function* epochOf(
-  { session, source, learningRate, complete }: LoopOptions,
+  { session, source, learningRate }: LoopOptions,
   epoch: number,
   from: number,
 ): AsyncGenerator<BatchRecord, void, undefined> {
@@ -100,7 +98,7 @@ async function* epochOf(
   let begin = performance.now();
   for await (const { feeds, waitedMs } of source.batches(epoch, from)) {
     const rate = learningRate(session.counts.steps);
-    const result = await session.run(complete ? await complete(feeds) : feeds, rate);
+    const result = await session.run(feeds, rate);
     const end = performance.now();
     yield {
       ...result,

@@ -2,26 +2,31 @@
 
 import { add, scale } from "../graph/ops/elementwise.ts";
 import { constant, type Value } from "../graph/value.ts";
+import { featureLoss } from "../losses/feature-loss.ts";
 import { combinedTargetMse, hardestJointsMse, jointsMse, peaksOf } from "../losses/heatmap-losses.ts";
 import { heatmapAccuracy } from "../metrics/heatmap-accuracy.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { LossTerms } from "../train/step-options.ts";
+import type { Teacher } from "./teacher.ts";
 
 const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
 
 /**
  * The loss against the annotations, and with a teacher its weight times that against the teacher's heatmaps, in which every
- * keypoint counts alike.
+ * keypoint counts alike, and that of the features.
  * @param perKeypoint channels per keypoint
- * @param feeds `target` N×K·c×h×w, `weight` N×K, with a teacher `teacher` as `target`
+ * @param outputs `heatmaps` N×K·c×h×w, and what of the teacher's further outputs the network has
+ * @param feeds `target` as the heatmaps, `weight` N×K, `image` as the teacher takes it
  */
 export function poseLoss(
   { loss: options, teacher }: Pick<PoseRecipe, "loss" | "teacher">,
   perKeypoint: 1 | 3,
-  heatmaps: Value,
+  outputs: Readonly<Record<string, Value>>,
   feeds: Readonly<Record<string, Value>>,
+  teach?: Teacher["outputs"],
 ): LossTerms {
+  const heatmaps = outputs["heatmaps"]!;
   const ones = constant(onesLike(feeds["weight"]!));
   const weights = options.useTargetWeight ? feeds["weight"]! : ones;
   const batch = { heatmaps, targets: feeds["target"]!, weights };
@@ -29,16 +34,19 @@ export function poseLoss(
     options.hardKeypoints === null || perKeypoint === 3
       ? KEYPOINT_LOSSES[perKeypoint](batch)
       : hardestJointsMse(batch, options.hardKeypoints);
-  const taught =
-    teacher &&
-    scale(
-      KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: feeds["teacher"]!, weights: ones }),
-      teacher.weight,
+  const terms = [own];
+  if (teacher && teach) {
+    const { heatmaps: targets, ...features } = teach(feeds["image"]!);
+    terms.push(
+      scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: targets!, weights: ones }), teacher.weight),
     );
+    const pairs = Object.entries(features).map(([name, wanted]) => ({ own: outputs[name]!, wanted }));
+    if (teacher.features) terms.push(scale(featureLoss(pairs), teacher.features.weight));
+  }
   const predicted = peaksOf(heatmaps, perKeypoint);
   const wanted = peaksOf(feeds["target"]!, perKeypoint);
   return {
-    loss: taught ? add(own, taught) : own,
+    loss: terms.reduce((sum, term) => add(sum, term)),
     report: {
       predictedIndex: predicted.index,
       predictedHeight: predicted.height,

@@ -20,7 +20,7 @@ import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
-import { openTeacher } from "./teacher.ts";
+import { loadTeacher, type Teacher, withFeatures } from "./teacher.ts";
 import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
 
 /**
@@ -37,16 +37,22 @@ export async function openPoseTraining(
   const config = recipeNetwork(recipe, skeleton.keypoints.length);
   const [height, width] = recipe.input;
   const part = recipe.batchSize / recipe.replicas;
-  const network = buildNetwork(config, [height, width], part);
-  const { heatmaps, ...further } = network.graph.outputs;
+  const plain = buildNetwork(config, [height, width], part);
+  const { heatmaps, ...further } = plain.graph.outputs;
   if (!heatmaps || Object.keys(further).length > 0) {
     throw new HRNetError(
       "invalid-config",
-      `The network of this recipe (${config.family}) gives ${Object.keys(network.graph.outputs).join(", ")}, not heatmaps ` +
+      `The network of this recipe (${config.family}) gives ${Object.keys(plain.graph.outputs).join(", ")}, not heatmaps ` +
         "alone. Top-down pose training needs a network with that one output; `hrnet models` lists networks.",
     );
   }
   const [, , cellsY, cellsX] = heatmaps.shape as [number, number, number, number];
+  const { teacher } = recipe;
+  const layers = teacher?.features?.layers ?? [];
+  const network = withFeatures(plain, layers);
+  const taught =
+    teacher && (await loadTeacher(teacher.model, { heatmaps: heatmaps.shape, input: recipe.input }, layers));
+  if (taught) checkFeatures(taught, network.graph.outputs, teacher.model);
   const jointWeights = recipeJointWeights(recipe.loss, skeleton.keypoints.length);
   await checkValidationData(recipe, skeleton);
   if (neverMirrored(recipe, skeleton)) {
@@ -101,20 +107,12 @@ export async function openPoseTraining(
     feeds: {
       target: graphInput("target", "float32", targets),
       weight: graphInput("weight", "float32", [part, keypoints]),
-      ...(recipe.teacher && { teacher: graphInput("teacher", "float32", targets) }),
     },
-    loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs["heatmaps"]!, feeds),
+    loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs, feeds, taught?.outputs),
     accuracy: (report) => batchAccuracy(report, keypoints, [cellsX, cellsY]),
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
     sampleGallery: (epoch) =>
       drawSamples(samples, { recipe, skeleton, codec, cells: [cellsX, cellsY] }, epoch),
-    ...(recipe.teacher && {
-      openTeacher: (options) => {
-        const [, ...map] = targets;
-        const expected = { heatmaps: [recipe.batchSize, ...map], input: [height, width] as const };
-        return openTeacher(recipe.teacher!.model, expected, options);
-      },
-    }),
     outputs: `${keypoints} keypoints`,
     galleryNotes: {
       samples:
@@ -125,6 +123,21 @@ export async function openPoseTraining(
       worst: "Persons that were found worst, drawn alike.",
     },
   };
+}
+
+/** @throws HRNetError `invalid-config` when a map of the teacher has no like in the network */
+function checkFeatures(
+  { features }: Teacher,
+  outputs: Readonly<Record<string, unknown>>,
+  source: string,
+): void {
+  const missing = features.filter((name) => !Object.hasOwn(outputs, name));
+  if (missing.length === 0) return;
+  throw new HRNetError(
+    "invalid-config",
+    `The teacher ${source} has maps that the network to train lacks (path and shape): ${missing.slice(0, 3).join(", ")}` +
+      `${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}. Name layers in teacher.features.layers that both have.`,
+  );
 }
 
 /** Whether a recipe varies samples but forgets the mirror, which is off by default and worth as much as twice the data. */

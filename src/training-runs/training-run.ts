@@ -32,7 +32,6 @@ import { openRunLog, type RunLog } from "./run-log.ts";
 import type { TrainingResult, TrainingRunOptions } from "./run-options.ts";
 import { writeRunReport } from "./run-report.ts";
 import { StepRecords } from "./step-records.ts";
-import type { Teacher } from "./teacher.ts";
 import { figureText, headlineOf, type TaskTraining, type Validation } from "./training-task.ts";
 
 /**
@@ -127,7 +126,6 @@ class TrainingRun {
     });
     this.#checkPosition(loader);
     await using session = await this.#openSession();
-    await using teacher = await this.#openTeacher(session.device);
     // Only now does a run begin: what is wrong with a recipe has been said.
     await writeFileAtomic(this.#files.recipe, `${JSON.stringify(recipe, null, 2)}\n`);
     await using opened = await openRunLog(this.#files.folder, run);
@@ -137,7 +135,7 @@ class TrainingRun {
     let work: Workshop = { session, log, loader, samples: [] };
     try {
       work = { ...work, samples: await this.#training.sampleGallery(run?.epoch ?? 0) };
-      return await this.#train(work, teacher);
+      return await this.#train(work);
     } catch (error) {
       log.event(`failed: ${messageOf(error)}`, this.#steps);
       await log.flush().catch(() => {}); // the first error is the one to tell
@@ -157,7 +155,7 @@ class TrainingRun {
     );
   }
 
-  async #train(work: Workshop, teacher: Teacher | undefined): Promise<TrainingResult> {
+  async #train(work: Workshop): Promise<TrainingResult> {
     const { session, loader, log } = work;
     const { signal, onLog = () => {} } = this.#options;
     const recipe = this.#recipe;
@@ -177,7 +175,6 @@ class TrainingRun {
           stepsPerEpoch,
           epochs: recipe.epochs,
         }),
-      ...(teacher && { complete: (feeds) => withTeacher(teacher, feeds) }),
       onBatch: (record) => this.#recordBatch(record, batchesPerEpoch, log),
       afterBatch: async (position) => {
         // The end of an epoch saves after its validation.
@@ -194,11 +191,6 @@ class TrainingRun {
     await log.flush();
     await this.#report(end.finished ? "finished" : "stopped", work);
     return this.#result(end.finished, end.next);
-  }
-
-  async #openTeacher(device: Device): Promise<Teacher | undefined> {
-    const { threads } = this.#options;
-    return this.#training.openTeacher?.({ device, ...(threads !== undefined && { threads }) });
   }
 
   async #openSession(): Promise<TrainingSession> {
@@ -426,13 +418,6 @@ class TrainingRun {
       files: { last, report: join(folder, REPORT_FILE), ...kept },
     };
   }
-}
-
-async function withTeacher(
-  teacher: Teacher,
-  feeds: Parameters<TrainingSession["run"]>[0],
-): Promise<Parameters<TrainingSession["run"]>[0]> {
-  return { ...feeds, teacher: await teacher.heatmaps(feeds["image"]!) };
 }
 
 /**

@@ -9,7 +9,6 @@ import type { Device } from "../runtime/session.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { LossTerms } from "../train/step-options.ts";
 import type { PreparedSamples } from "../training-data/prepared-samples.ts";
-import type { Teacher } from "./teacher.ts";
 
 /** A recipe with its data read and its network built. */
 export interface TaskTraining {
@@ -28,8 +27,6 @@ export interface TaskTraining {
   validate(weights: ReadonlyMap<string, Tensor>, options: ValidationOptions): Promise<Validation | undefined>;
   /** The first samples of an epoch as the network sees them, drawn with their targets. */
   sampleGallery(epoch: number): Promise<GalleryItem[]>;
-  /** Opens the network that the recipe learns from beside its data; `undefined`: there is none. */
-  openTeacher?(options: DeviceOptions): Promise<Teacher>;
   /** What the network gives, in words: `17 keypoints`. */
   readonly outputs: string;
   /** What the report's pictures show, in sentences. */

@@ -5,7 +5,7 @@ import { COCO_17 } from "../../src/skeleton/skeletons.ts";
 import { randomWeights, tinyPose } from "./tiny-models.ts";
 
 /** A tiny COCO pose network for 64×64 pixels. Its heatmaps mean nothing, but are the same every time. */
-export function randomPoseModel(): Model {
+export function randomPoseModel(seed = 1): Model {
   const network = tinyPose();
   return {
     description: {
@@ -19,6 +19,6 @@ export function randomPoseModel(): Model {
       skeleton: COCO_17,
       provenance: { source: "random weights", codeBase: "hrnet-ts" },
     },
-    weights: randomWeights(network),
+    weights: randomWeights(network, seed),
   };
 }

@@ -7,22 +7,24 @@ import { createGraph } from "../../src/graph/graph.ts";
 import { lower } from "../../src/graph/lowering/lower.ts";
 import { graphToModel } from "../../src/graph/onnx.ts";
 import { encodeModel } from "../../src/graph/onnx-proto.ts";
+import { Relu } from "../../src/graph/ops/elementwise.ts";
 import { input } from "../../src/graph/value.ts";
 import { importStateDict, type Model } from "../../src/model-file/import-checkpoint.ts";
 import { loadModel, saveModel } from "../../src/model-file/load-model.ts";
 import { toOnnx } from "../../src/model-file/onnx-model.ts";
+import { buildNetwork } from "../../src/models/network.ts";
 import { uniformRandom } from "../../src/random/random.ts";
 import { openSession } from "../../src/runtime/node.ts";
 import { COCO_17 } from "../../src/skeleton/skeletons.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { poseLoss } from "../../src/training-runs/pose-loss.ts";
-import { openTeacher } from "../../src/training-runs/teacher.ts";
+import { featuresOf, loadTeacher } from "../../src/training-runs/teacher.ts";
 import { relativeError } from "../helpers/near.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { fixture } from "../helpers/shared.ts";
 import { writeCocoFolder } from "../helpers/synthetic-data.ts";
 import { PLAIN_CPU } from "../helpers/targets.ts";
-import { randomWeights, tinyBaseline } from "../helpers/tiny-models.ts";
+import { randomWeights, tinyBaseline, tinyPose } from "../helpers/tiny-models.ts";
 import { eventsOf, runTiny, timelessFigures, tinyRecipe } from "../helpers/tiny-run.ts";
 
 let root: string;
@@ -136,12 +138,14 @@ describe("a teacher", () => {
       await saveModel(out("teacher.safetensors"), { ...model, description });
       const random = uniformRandom(5);
       const pixels = Uint8Array.from({ length: 2 * 3 * 64 * 64 }, () => 256 * random());
-      await using teacher = await openTeacher(
-        out("teacher.safetensors"),
-        { heatmaps: [2, 17, 16, 16], input: [64, 64] },
-        { device: "cpu", threads: 1 },
-      );
-      const ours = await teacher.heatmaps(tensor("uint8", [2, 3, 64, 64], pixels.slice()));
+      const teacher = await loadTeacher(out("teacher.safetensors"), {
+        heatmaps: [2, 17, 16, 16],
+        input: [64, 64],
+      });
+      const image = input("image", "uint8", [2, 3, 64, 64]);
+      const taught = graphToModel(createGraph([image], teacher.outputs(image)), { name: "teacher" });
+      await using lesson = await openSession(encodeModel(taught), { device: "cpu", threads: 1 });
+      const { heatmaps: ours } = await lesson.run({ image: tensor("uint8", [2, 3, 64, 64], pixels.slice()) });
       const { mean, std } = preprocessing;
       const normalized = Float32Array.from(pixels, (_, i) => {
         const [channel, cell] = [Math.floor(i / 4096) % 3, i % 4096];
@@ -153,7 +157,7 @@ describe("a teacher", () => {
       const [name] = session.inputs.map((spec) => spec.name);
       const result = await session.run({ [name!]: tensor("float32", [2, 3, 64, 64], normalized) });
       const expected = result["heatmaps"]!.data as Float32Array;
-      expect(relativeError(ours.data as Float32Array, expected)).toBeLessThan(1e-5);
+      expect(relativeError(ours!.data as Float32Array, expected)).toBeLessThan(1e-5);
     },
   );
 
@@ -167,13 +171,22 @@ describe("a teacher", () => {
       heatmaps: input("heatmaps", "float32", [n, k, 4, 5]),
       target: input("target", "float32", [n, k, 4, 5]),
       weight: input("weight", "float32", [n, k]),
+      image: input("image", "float32", [n, k, 4, 5]),
       teacher: input("teacher", "float32", [n, k, 4, 5]),
     };
     const { loss, teacher: options } = tinyRecipe(root, {
       teacher: { model: "t.safetensors", weight: 0.25 },
     });
-    const terms = poseLoss({ loss, teacher: options }, 1, inputs.heatmaps, inputs);
-    const graph = lower(createGraph(Object.values(inputs), { loss: terms.loss }), PLAIN_CPU);
+    const terms = poseLoss({ loss, teacher: options }, 1, inputs, inputs, () => ({
+      heatmaps: inputs.teacher,
+    }));
+    const graph = lower(
+      createGraph(
+        Object.values(inputs).filter(({ name }) => name !== "image"),
+        { loss: terms.loss },
+      ),
+      PLAIN_CPU,
+    );
     const model = encodeModel(graphToModel(graph, { name: "loss" }));
     await using session = await openSession(model, { device: "cpu", threads: 1 });
     const floats = (shape: number[], values: number[]) => tensor("float32", shape, Float32Array.from(values));
@@ -189,6 +202,35 @@ describe("a teacher", () => {
       return sum + half * (w * w * (value - target[i]!) ** 2 + 0.25 * (value - teacher[i]!) ** 2);
     }, 0);
     expect((result["loss"]!.data as Float32Array)[0]! / expected).toBeCloseTo(1, 5);
+  });
+
+  test("features by path and shape; equal networks explain each other's, and another one does not", async () => {
+    const { graph } = buildNetwork(tinyPose(), [64, 64], 2);
+    const features = featuresOf(graph, ["stage2.*.relu", "layer1.*.relu"]);
+    const shapes = [...features.keys()].map((name) => name.split(" ")[1]);
+    expect(shapes.filter((shape) => shape === "2×16×16").length).toBeGreaterThan(0);
+    for (const [name, value] of features) {
+      expect(value.producer!.operator).toBe(Relu);
+      expect(name).toBe(`${value.producer!.name} ${value.shape.slice(1).join("×")}`);
+    }
+    expect(() => featuresOf(graph, ["stage7.*"])).toThrow(/"stage7\.\*", but no rectified layer/);
+    const layers = ["stage2.*.relu"];
+    const lesson = (from: string, weight: number) =>
+      tinyRecipe(root, {
+        initialize: { from: out("start.safetensors") },
+        // Stored statistics and a standstill: the pupil is the teacher.
+        freeze: { batchNorm: ["."] },
+        optimizer: { type: "sgd", learningRate: 1e-12 },
+        teacher: { model: out(from), weight: 1e-9, features: { layers, weight } },
+      });
+    await saveModel(out("stranger.safetensors"), randomPoseModel(7));
+    const lossOf = async (name: string, recipe: ReturnType<typeof lesson>): Promise<number> => {
+      await runTiny(recipe, out(name));
+      return ((await timelessFigures(out(name))) as { loss: number }[])[0]!.loss;
+    };
+    const untaught = await lossOf("features-0", { ...lesson("start.safetensors", 1), teacher: null });
+    expect(await lossOf("features-1", lesson("start.safetensors", 10))).toBeCloseTo(untaught, 5);
+    expect(await lossOf("features-2", lesson("stranger.safetensors", 10))).toBeGreaterThan(untaught + 1);
   });
 
   test("a run with one; another size of heatmaps is refused", async () => {
