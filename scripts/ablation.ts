@@ -16,8 +16,8 @@ import { runTraining } from "../src/training-runs/training-run.ts";
 const { values: options } = parseArgs({
   options: {
     out: { type: "string", default: "runs/ablation" },
-    seeds: { type: "string", default: "2" },
-    epochs: { type: "string", default: "12" },
+    seeds: { type: "string", default: "1" },
+    epochs: { type: "string", default: "10" },
     train: { type: "string", default: "1500" },
     only: { type: "string" },
   },
@@ -33,6 +33,8 @@ const BATCH = 32;
 /** A network to train, and the paper's figure for it. */
 interface Entry {
   readonly name: string;
+  /** Folder of its trainings; a network of two groups is trained once. */
+  readonly run: string;
   readonly network: NetworkConfigInput;
   readonly paper: string;
 }
@@ -63,37 +65,57 @@ const GROUPS: Readonly<Record<string, { readonly title: string; readonly entries
   fusion: {
     title: "Exchange between resolutions (HRNet, narrow)",
     entries: [
-      { name: "final", network: narrow("final"), paper: "70.8" },
-      { name: "across stages", network: narrow("across"), paper: "71.9" },
-      { name: "across and within", network: narrow("within"), paper: "73.4" },
+      { name: "final", run: "final-fusion", network: narrow("final"), paper: "70.8" },
+      { name: "across stages", run: "across-fusion", network: narrow("across"), paper: "71.9" },
+      { name: "across and within", run: "within-fusion", network: narrow("within"), paper: "73.4" },
     ],
   },
   "lite-fuse": {
     title: "Sums of Lite-HRNet-18",
     entries: [
-      { name: "released code", network: named("lite-hrnet-18"), paper: "64.8" },
-      { name: "as in the paper's formula", network: named("lite-hrnet-18", { fuse: "clean" }), paper: "–" },
+      { name: "released code", run: "lite-hrnet-18", network: named("lite-hrnet-18"), paper: "64.8" },
+      {
+        name: "as in the paper's formula",
+        run: "lite-hrnet-18-clean",
+        network: named("lite-hrnet-18", { fuse: "clean" }),
+        paper: "–",
+      },
     ],
   },
   weighting: {
     title: "Conditional channel weighting against 1×1 convolutions (18 layers, 40 channels)",
     entries: [
-      { name: "two 1×1 (wider naive)", network: named("wider-naive-lite-hrnet-18"), paper: "65.7" },
-      { name: "none", network: named("wider-naive-lite-hrnet-18-no-pointwise"), paper: "61.3" },
-      { name: "spatial weights", network: named("lite-hrnet-18-spatial"), paper: "62.6" },
-      { name: "cross-resolution weights", network: named("lite-hrnet-18-cross-resolution"), paper: "63.0" },
-      { name: "both (Lite-HRNet)", network: named("lite-hrnet-18"), paper: "64.8" },
+      {
+        name: "two 1×1 (wider naive)",
+        run: "wider-naive",
+        network: named("wider-naive-lite-hrnet-18"),
+        paper: "65.7",
+      },
+      {
+        name: "none",
+        run: "no-pointwise",
+        network: named("wider-naive-lite-hrnet-18-no-pointwise"),
+        paper: "61.3",
+      },
+      { name: "spatial weights", run: "spatial", network: named("lite-hrnet-18-spatial"), paper: "62.6" },
+      {
+        name: "cross-resolution weights",
+        run: "cross-resolution",
+        network: named("lite-hrnet-18-cross-resolution"),
+        paper: "63.0",
+      },
+      { name: "both (Lite-HRNet)", run: "lite-hrnet-18", network: named("lite-hrnet-18"), paper: "64.8" },
     ],
   },
 };
 
 /** A finished training: AP of the last epoch. */
-async function trainOne(entry: Entry, group: string, seed: number, data: string): Promise<number> {
-  const out = join(options.out, `${group}-${entry.name.replace(/\W+/g, "-")}-${seed}`);
+async function trainOne(entry: Entry, seed: number, data: string): Promise<number> {
+  const out = join(options.out, `${entry.run}-${seed}`);
   const result = join(out, "ablation.json");
   if (existsSync(result)) return (JSON.parse(await readFile(result, "utf8")) as { AP: number }).AP;
   const recipe = parseRecipe({
-    name: `${group}: ${entry.name}`,
+    name: entry.run,
     task: "pose",
     network: entry.network,
     input: INPUT,
@@ -116,6 +138,7 @@ async function trainOne(entry: Entry, group: string, seed: number, data: string)
     warmUp: { steps: 50 },
     epochs,
     batchSize: BATCH,
+    replicas: 2,
     validate: { every: epochs },
     checkpoint: { every: 1 },
     seed,
@@ -144,7 +167,7 @@ for (const [group, { title, entries }] of Object.entries(GROUPS)) {
     const scores: number[] = [];
     for (let seed = 1; seed <= seeds; seed++) {
       console.error(`${group}: ${entry.name}, seed ${seed}`);
-      scores.push(await trainOne(entry, group, seed, data));
+      scores.push(await trainOne(entry, seed, data));
     }
     const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
     const network = buildNetwork(parseNetworkConfig(entry.network), INPUT);

@@ -40,7 +40,7 @@ const SIDE = 448;
 const FEWEST_KEYPOINTS = 6;
 const SMALLEST_THING = 40;
 const PERSON = 1;
-/** People of whom less is to be seen are left unlabelled. */
+/** People of whom less is to be seen have no keypoints. */
 const LEAST_SEEN = 0.25;
 const FEWEST_SEEN = 4;
 
@@ -316,14 +316,25 @@ function compose({ canvas, person }: Base, placed: readonly Placed[]) {
       if (v === 0 || !inside) return [0, 0, 0];
       return [x, y, owner[Math.round(y) * SIDE + Math.round(x)]! > index ? 1 : v];
     });
+  /** People of whom too little is seen, and places where there may be others, are for detectors to leave out, not to learn. */
+  const unclear = (bbox: readonly number[]) => ({
+    bbox,
+    area: bbox[2]! * bbox[3]!,
+    iscrowd: 1,
+    keypoints: COCO_17.keypoints.flatMap(() => [0, 0, 0]),
+    num_keypoints: 0,
+  });
   const annotation = (bbox: readonly number[], area: number, points: readonly (readonly number[])[]) => {
     const count = points.filter(([, , v]) => v! > 0).length;
     const seen = points.filter(([, , v]) => v! > 1).length;
-    if (count < FEWEST_SEEN || seen < LEAST_SEEN * count) return [];
-    return [{ bbox, area, keypoints: points.flat(), num_keypoints: count }];
+    if (count < FEWEST_SEEN || seen < LEAST_SEEN * count) return [unclear(bbox)];
+    return [{ bbox, area, iscrowd: 0, keypoints: points.flat(), num_keypoints: count }];
   };
   const own = person
-    ? annotation(person.bbox, person.bbox[2] * person.bbox[3] * 0.5, labelled(person.keypoints, -1))
+    ? [
+        ...annotation(person.bbox, person.bbox[2] * person.bbox[3] * 0.5, labelled(person.keypoints, -1)),
+        unclear([0, 0, SIDE, SIDE]),
+      ]
     : [];
   const others = placed.flatMap(({ rgba, keypoints }, index) => {
     if (keypoints.length === 0) return [];
@@ -336,8 +347,10 @@ function compose({ canvas, person }: Base, placed: readonly Placed[]) {
     });
     let whole = 0;
     for (let i = 3; i < rgba.length; i += 4) if (rgba[i]! > 127) whole++;
-    if (seen < LEAST_SEEN * whole) return [];
-    return annotation([x1, y1, x2 - x1 + 1, y2 - y1 + 1], seen, labelled(keypoints, index));
+    if (seen === 0) return [];
+    const box = [x1, y1, x2 - x1 + 1, y2 - y1 + 1];
+    if (seen < LEAST_SEEN * whole) return [unclear(box)];
+    return annotation(box, seen, labelled(keypoints, index));
   });
   return [...own, ...others];
 }
@@ -398,7 +411,6 @@ for (let n = 1; n <= Number(countText); n++) {
       id: annotations.length + 1,
       image_id: n,
       category_id: PERSON,
-      iscrowd: 0,
       ...annotation,
     });
   if (n % 500 === 0) process.stderr.write(`${n}/${countText}\n`);
@@ -407,4 +419,6 @@ const categories = [
   { id: PERSON, name: "person", supercategory: "person", keypoints: COCO_17.keypoints, skeleton: [] },
 ];
 await writeFileAtomic(join(out, "annotations.json"), JSON.stringify({ images, annotations, categories }));
-process.stdout.write(`${images.length} pictures with ${annotations.length} people in ${out}\n`);
+process.stdout.write(
+  `${images.length} pictures with ${annotations.length} people and unclear places in ${out}\n`,
+);

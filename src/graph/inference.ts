@@ -4,6 +4,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { bindParameters, type Graph } from "./graph.ts";
 import { layOutChannels } from "./passes/channel-layout.ts";
+import { enlargeLast } from "./passes/enlarge-last.ts";
 import { foldConstants } from "./passes/fold-constants.ts";
 import { foldScales } from "./passes/fold-scale.ts";
 import { moveGates, shareMeans, spreadGates } from "./passes/move-gates.ts";
@@ -12,6 +13,7 @@ import { regroupSums } from "./passes/regroup-sums.ts";
 /** What is done to a graph whose weights are known, in this order. */
 const PASSES: readonly ((graph: Graph) => Graph)[] = [
   foldScales,
+  enlargeLast,
   regroupSums,
   layOutChannels,
   moveGates,

@@ -92,6 +92,7 @@ const PREPROCESSING: Readonly<Record<string, Normalization>> = {
 };
 
 const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
+  segmentation: "segmentation",
   v2: "segmentation",
   v1h: "segmentation",
   ocr: "segmentation",
@@ -105,8 +106,7 @@ const TASK_OF_HEAD: Readonly<Record<string, Task>> = {
 
 /** What a network with that head is for. */
 function taskOf(config: NetworkConfig): Task {
-  if (config.family === "lite-hrnet") return config.head.type === "segmentation" ? "segmentation" : "pose";
-  return config.family === "hrnet" ? (TASK_OF_HEAD[config.head.type] ?? "pose") : "pose";
+  return "type" in config.head ? (TASK_OF_HEAD[config.head.type] ?? "pose") : "pose";
 }
 
 /** A few names from a state dict, for messages. */

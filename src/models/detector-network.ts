@@ -23,7 +23,7 @@ export const leastScore = (config: NetworkConfig): number =>
 
 /** Whether a detector's graph is the same for all sizes of pictures: a semantic branch and CenterNet's pooling know the sizes of their maps. */
 export const hasOpenSize = (config: NetworkConfig): boolean =>
-  config.family === "hrnet" &&
+  "type" in config.head &&
   (config.head.type === "fcos" || (config.head.type === "rcnn" && config.head.semantic === null));
 
 /** mmdetection's. */
@@ -46,7 +46,7 @@ export function buildDetector(
   size: readonly [number, number],
   options: DetectorTestOptions,
 ): Network {
-  if (!findsObjects(config) || config.family !== "hrnet")
+  if (!findsObjects(config) || !("type" in config.head))
     throw new HRNetError(
       "invalid-config",
       "The network has no head that finds objects; expected FCOS, CenterNet or a two-stage one.",

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { channelCount, repeatCount } from "./config-limits.ts";
+import { fcosHeadSchema } from "./fcos-head.ts";
 
 /** A stage of exchange modules: one entry of `blocks` and `channels` per branch, highest resolution first. */
 const stageSchema = z
@@ -103,15 +104,7 @@ const headSchema = z.discriminatedUnion("type", [
     /** Channels of the maps that are pooled. */
     pooled: channelCount.default(128),
   }),
-  z.strictObject({
-    /** FCOS on an HRFPN neck of stride 2: `channels` classes, `convs` convolutions in each of two towers. */
-    type: z.literal("fcos"),
-    channels: channelCount,
-    convs: repeatCount.default(4),
-    neck: z
-      .strictObject({ channels: channelCount.multipleOf(32).default(256), levels: repeatCount.default(5) })
-      .default({ channels: 256, levels: 5 }),
-  }),
+  fcosHeadSchema,
 ]);
 
 /** Schema of {@link HRNetConfig}. */

@@ -11,7 +11,7 @@ import { residualBlock } from "../nn/blocks.ts";
 import { batchNorm2d, channelsOf, conv2d, convTranspose2d, linear, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { centernetHead } from "./centernet-head.ts";
-import { fcosHead } from "./fcos-head.ts";
+import { fcosDetector } from "./fcos-head.ts";
 import { type HRNetFeatures, hrnetBackbone, resizeLike } from "./hrnet.ts";
 import type { HRNetConfig, HRNetHead } from "./hrnet-config.ts";
 import { pyramidNeck } from "./pyramid-neck.ts";
@@ -142,7 +142,7 @@ function classificationHead(
 
 /**
  * An HRNet with its head on x (N×3×H×W). Output names: `heatmaps`, `logits` (with `aux` for OCR), `feature…`, `level…`, and those of
- * {@link fcosHead}, {@link centernetHead} and {@link regionNetwork}.
+ * {@link fcosDetector}, {@link centernetHead} and {@link regionNetwork}.
  * @param test how a two-stage detector makes its detections
  */
 export function hrnet(scope: Scope, config: HRNetConfig, x: Value, test?: RegionTestOptions): Outputs {
@@ -191,10 +191,8 @@ export function hrnet(scope: Scope, config: HRNetConfig, x: Value, test?: Region
       return Object.fromEntries(
         pyramidNeck(scope.child("neck"), head, features(false).branches).map((y, i) => [`level${i}`, y]),
       );
-    case "fcos": {
-      const levels = pyramidNeck(scope.child("neck"), { ...head.neck, stride: 2 }, features(false).branches);
-      return fcosHead(scope.child("bbox_head"), head, levels);
-    }
+    case "fcos":
+      return fcosDetector(scope, head, features(false).branches);
     case "centernet":
       return centernetHead(scope, head, concatBranches(config, features(false).branches));
     case "rcnn": {

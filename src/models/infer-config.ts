@@ -156,6 +156,23 @@ function inferRegionHead(shapes: Shapes, neck: object): object | undefined {
   };
 }
 
+/** An HRFPN neck. */
+function inferNeck(shapes: Shapes): { channels: number; levels: number } | undefined {
+  if (!shapes.has("neck.reduction_conv.0.weight")) return undefined;
+  return {
+    channels: size(shapes, "neck.reduction_conv.0.weight"),
+    levels: countChildren([...shapes.keys()], "neck.fpn_conv."),
+  };
+}
+
+/** An FCOS head with its neck. */
+function inferFcosHead(shapes: Shapes): unknown {
+  const neck = inferNeck(shapes);
+  if (!neck || !shapes.has("bbox_head.conv_centerness.weight")) return undefined;
+  const convs = countChildren([...shapes.keys()], "bbox_head.cls_convs.");
+  return { type: "fcos", channels: size(shapes, "bbox_head.conv_cls.weight"), convs, neck };
+}
+
 function inferHRNet(shapes: Shapes): unknown {
   if (shapes.has("center.heatmaps.2.weight")) {
     const head = {
@@ -166,17 +183,9 @@ function inferHRNet(shapes: Shapes): unknown {
     };
     return { ...inferHRNetBody(shapes, ""), head };
   }
-  if (shapes.has("neck.reduction_conv.0.weight")) {
-    const channels = size(shapes, "neck.reduction_conv.0.weight");
-    const levels = countChildren([...shapes.keys()], "neck.fpn_conv.");
-    if (shapes.has("bbox_head.conv_centerness.weight")) {
-      const convs = countChildren([...shapes.keys()], "bbox_head.cls_convs.");
-      const classes = size(shapes, "bbox_head.conv_cls.weight");
-      const head = { type: "fcos", channels: classes, convs, neck: { channels, levels } };
-      return { ...inferHRNetBody(shapes, "backbone."), head };
-    }
-    const neck = { channels, levels };
-    const head = inferRegionHead(shapes, neck) ?? { type: "fpn", ...neck };
+  const neck = inferNeck(shapes);
+  if (neck) {
+    const head = inferFcosHead(shapes) ?? inferRegionHead(shapes, neck) ?? { type: "fpn", ...neck };
     return { ...inferHRNetBody(shapes, "backbone."), head };
   }
   const found = HRNET_HEADS.find(([key]) => shapes.has(key));
@@ -184,9 +193,16 @@ function inferHRNet(shapes: Shapes): unknown {
   return { ...inferHRNetBody(shapes, ""), upsample: found[1], head: found[2](shapes) };
 }
 
+/** Heads of Lite-HRNets by a weight that only they have. */
+const LITE_HEADS: readonly (readonly [string, (shapes: Shapes, key: string) => unknown])[] = [
+  ["keypoint_head.final_layer.weight", (shapes, key) => ({ type: "heatmap", channels: size(shapes, key) })],
+  ["decode_head.conv_seg.weight", (shapes, key) => ({ type: "segmentation", channels: size(shapes, key) })],
+  ["bbox_head.conv_centerness.weight", inferFcosHead],
+];
+
 function inferLite(shapes: Shapes): unknown {
-  const last = ["keypoint_head.final_layer.weight", "decode_head.conv_seg.weight"];
-  if (!last.some((key) => shapes.has(key))) return undefined; // a backbone
+  const last = LITE_HEADS.find(([key]) => shapes.has(key));
+  if (!last) return undefined; // a backbone
   const keys = [...shapes.keys()];
   const root = "backbone.";
   const stem = size(shapes, `${root}stem.conv1.conv.weight`);
@@ -229,9 +245,7 @@ function inferLite(shapes: Shapes): unknown {
           spatial: keys.some((key) => key.includes(".spatial_weighting.")),
         }
       : { type: "shuffle", pointwise },
-    head: shapes.has("decode_head.conv_seg.weight")
-      ? { type: "segmentation", channels: size(shapes, "decode_head.conv_seg.weight") }
-      : { type: "heatmap", channels: size(shapes, "keypoint_head.final_layer.weight") },
+    head: last[1](shapes, last[0]),
   };
 }
 

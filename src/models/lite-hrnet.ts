@@ -11,6 +11,7 @@ import { adaptiveAveragePool, channelShuffle, convBn, convModule } from "../nn/b
 import { channelsOf, conv2d, relu, sizeOf } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { channelCount, repeatCount } from "./config-limits.ts";
+import { fcosDetector, fcosHeadSchema } from "./fcos-head.ts";
 import type { Outputs } from "./hrnet-heads.ts";
 import { checkInputSize } from "./input-size.ts";
 
@@ -53,11 +54,12 @@ export const liteHRNetSchema = z.strictObject({
    * published weights need it. `clean`: the plain sums of the paper.
    */
   fuse: z.enum(["released", "clean"]).default("released"),
-  /** A 1×1 convolution after the iterative head: heatmaps, or class logits at 1/4. */
-  head: z.strictObject({
-    type: z.enum(["heatmap", "segmentation"]).default("heatmap"),
-    channels: channelCount,
-  }),
+  head: z.union([
+    /** A 1×1 convolution after the iterative head: heatmaps, or class logits at 1/4. */
+    z.strictObject({ type: z.enum(["heatmap", "segmentation"]).default("heatmap"), channels: channelCount }),
+    /** In place of the iterative head; not in the paper. */
+    fcosHeadSchema,
+  ]),
 });
 
 /** A Lite-HRNet with its head. */
@@ -234,7 +236,7 @@ const LAST_LAYERS = {
   segmentation: { output: "logits", path: ["decode_head", "conv_seg"] },
 } as const;
 
-/** A Lite-HRNet with its head on x (N×3×H×W): `heatmaps` or `logits`, N×channels×H/4×W/4. */
+/** A Lite-HRNet with its head on x (N×3×H×W): `heatmaps` or `logits`, N×channels×H/4×W/4, or what {@link fcosDetector} gives. */
 export function liteHRNet(scope: Scope, config: LiteHRNetConfig, x: Value): Outputs {
   checkInputSize(sizeOf(x), Math.max(...config.stages.map((stage) => stage.channels.length)));
   const backbone = scope.child("backbone");
@@ -253,6 +255,7 @@ export function liteHRNet(scope: Scope, config: LiteHRNetConfig, x: Value): Outp
       branches = fuse(module, config.fuse, branches);
     }
   });
+  if (config.head.type === "fcos") return fcosDetector(scope, config.head, branches);
   const features = iterativeHead(backbone.child("head_layer"), branches);
   const { output, path } = LAST_LAYERS[config.head.type];
   return { [output]: conv2d(scope.child(...path), features, { out: config.head.channels, bias: true }) };

@@ -75,7 +75,7 @@ export function inputMultiple(config: NetworkConfig): number {
 
 /** Whether a network has a head that finds objects. */
 export const findsObjects = (config: NetworkConfig): boolean =>
-  config.family === "hrnet" && ["fcos", "rcnn", "centernet"].includes(config.head.type);
+  "type" in config.head && ["fcos", "rcnn", "centernet"].includes(config.head.type);
 
 /** Whether a network finds regions first and looks at them then. */
 export const isTwoStage = (config: NetworkConfig): boolean =>

@@ -409,6 +409,20 @@ const LITE_SEGMENTATION: readonly Variant[] = (
   note: "a 1×1 convolution on the pose network's features; the paper does not describe its head",
 }));
 
+const LITE_FCOS: readonly Variant[] = [
+  {
+    name: "fcos-lite-hrnet-18",
+    task: "detection",
+    input: [416, 416],
+    config: {
+      ...lite(40, M18, { type: "weighting" }),
+      head: { type: "fcos", channels: COCO_CLASSES, convs: 2, neck: { channels: 64, levels: 5 } },
+    },
+    paper: null,
+    note: "a small detector of this project: FCOS on the pose network's branches",
+  },
+];
+
 const HEATMAPS = { type: "heatmap", channels: COCO_KEYPOINTS } as const;
 
 /** `count` modules of `branches` parallel streams at one width in three stages of 1, 4, 3 modules. */
@@ -464,6 +478,7 @@ export const VARIANTS: readonly Variant[] = [
   ...POSE,
   ...LITE_VARIANTS,
   ...LITE_SEGMENTATION,
+  ...LITE_FCOS,
   ...DECONV,
   ...HIGHER,
   ...ABLATIONS,

@@ -141,9 +141,9 @@ const teacherSchema = z
           .number()
           .positive()
           .max(1000)
-          .default(0.001)
+          .default(0.01)
           .describe(
-            "Weight of the share of the teacher's features that the network does not explain, 0 to about 1, a mean over layers.",
+            "Weight of 1 − r, r the mean correlation of the network's channels with the teacher's; 0.01 is as much as heatmaps of nothing cost.",
           ),
       })
       .nullable()

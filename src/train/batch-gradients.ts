@@ -5,6 +5,7 @@ import { differentiate } from "../graph/differentiate.ts";
 import { createGraph, rewriteGraph } from "../graph/graph.ts";
 import { div, mul } from "../graph/ops/elementwise.ts";
 import { concat, reshape, split } from "../graph/ops/shape.ts";
+import { enlargeLast } from "../graph/passes/enlarge-last.ts";
 import { halveConvolutions } from "../graph/passes/half-convolutions.ts";
 import { interleaveChannels } from "../graph/passes/interleave-channels.ts";
 import { constant, input as graphInput, type Value } from "../graph/value.ts";
@@ -63,7 +64,9 @@ function forward(
 ): { outputs: Record<string, Value>; statistics: BatchStatistics[] } {
   const { graph } = options.network;
   const form = trainingForm(
-    interleaveChannels(options.precision === "fp16" ? halveConvolutions(graph) : graph),
+    interleaveChannels(
+      options.precision === "fp16" ? halveConvolutions(enlargeLast(graph)) : enlargeLast(graph),
+    ),
     options.frozenBatchNorm,
   );
   // The statistics of the batch are results of the same graph: they are rewritten along with its outputs.

@@ -7,9 +7,16 @@ import { encodeModel } from "../../src/graph/onnx-proto.ts";
 import { conv } from "../../src/graph/ops/conv.ts";
 import { add, mul, relu, scale, sigmoid } from "../../src/graph/ops/elementwise.ts";
 import { averagePool, globalAveragePool } from "../../src/graph/ops/pool.ts";
-import { nearestFactors, upsampleNearest } from "../../src/graph/ops/resize.ts";
+import {
+  nearestFactors,
+  Resize,
+  resizeBilinear,
+  upsampleBilinear,
+  upsampleNearest,
+} from "../../src/graph/ops/resize.ts";
 import { concat, reshape, split } from "../../src/graph/ops/shape.ts";
 import { layOutChannels } from "../../src/graph/passes/channel-layout.ts";
+import { enlargeLast } from "../../src/graph/passes/enlarge-last.ts";
 import { foldScales } from "../../src/graph/passes/fold-scale.ts";
 import { moveGates, shareMeans, spreadGates } from "../../src/graph/passes/move-gates.ts";
 import { regroupSums } from "../../src/graph/passes/regroup-sums.ts";
@@ -346,5 +353,38 @@ describe("equal results", () => {
       after.nodes.filter(({ operator }) => operator.type === type).length;
     expect([count("Mul"), count("Split"), count("Concat"), count("Reshape")]).toEqual([2, 2, 2, 1]);
     expect(await difference(before, after)).toBe(0);
+  });
+});
+
+describe("1×1 convolutions of enlarged maps", () => {
+  const parameter = (name: string, shape: readonly number[]): Value =>
+    constant(proceduralWeight(name, shape));
+  const joined = (out: number): Graph => {
+    const maps = [
+      input("a", "float32", ["N", 3, 8, 8]),
+      input("b", "float32", ["N", 6, 4, 4]),
+      input("c", "float32", ["N", 8, 2, 2]),
+    ] as const;
+    const [a, b, c] = maps;
+    const features = concat([a, upsampleBilinear(b, 2), resizeBilinear(c, [8, 8], true)], 1);
+    const bias = parameter("bias", [out]);
+    return createGraph(maps, { y: conv(features, parameter("weight", [out, 17, 1, 1]), bias) });
+  };
+
+  test("convolve first and enlarge fewer numbers, to the same outcome", async () => {
+    const before = joined(4);
+    const after = enlargeLast(before);
+    const widths = after.nodes
+      .filter(({ operator }) => operator === Resize)
+      .map((node) => node.outputs[0]!.shape[1]);
+    expect(widths).toEqual([4, 4]);
+    expect(await difference(before, after)).toBeLessThan(EXACT);
+  });
+
+  test("stay where that would enlarge more", () => {
+    const before = joined(7); // 2 · 7 channels against 6 + 8
+    expect(enlargeLast(before).nodes.map(({ operator }) => operator)).toEqual(
+      before.nodes.map(({ operator }) => operator),
+    );
   });
 });

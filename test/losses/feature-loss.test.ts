@@ -19,19 +19,21 @@ const SHAPES = [
 const numbers = (count: number, salt: number) =>
   Array.from({ length: count }, (_, i) => Math.sin(12.9898 * i + salt) + salt);
 
-/** Σ(x − t)²/Σ(t − t̄)² by channel means t̄, with plain loops. */
-function share([samples, channels, height, width]: readonly number[], x: number[], t: number[]): number {
+/** 1 − r, a mean over channels, with plain loops. */
+function unlikeness([samples, channels, height, width]: readonly number[], x: number[], t: number[]): number {
   const cells = height! * width!;
-  const channelOf = (i: number) => Math.floor(i / cells) % channels!;
-  const means = new Array<number>(channels!).fill(0);
-  t.forEach((value, i) => {
-    means[channelOf(i)]! += value / (samples! * cells);
+  const correlations = Array.from({ length: channels! }, (_, c) => {
+    const own = (values: number[]) => values.filter((_, i) => Math.floor(i / cells) % channels! === c);
+    const [a, b] = [own(x), own(t)];
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / (samples! * cells);
+    const product = (p: number[], q: number[]) =>
+      mean(p.map((value, i) => (value - mean(p)) * (q[i]! - mean(q))));
+    return product(a, b) / Math.sqrt((product(a, a) + 1e-5) * (product(b, b) + 1e-5));
   });
-  const over = t.reduce((sum, value, i) => sum + (x[i]! - value) ** 2, 0);
-  return over / t.reduce((sum, value, i) => sum + (value - means[channelOf(i)]!) ** 2, 0);
+  return 1 - correlations.reduce((sum, r) => sum + r, 0) / channels!;
 }
 
-test("mean share of the teacher's variance that is not explained, and its gradient", async () => {
+test("mean over pairs of one minus the channels' correlations, and its gradient", async () => {
   const own = SHAPES.map((shape, i) => input(`own${i}`, "float32", shape));
   const wanted = SHAPES.map((shape, i) => input(`wanted${i}`, "float32", shape));
   const loss = featureLoss(own.map((value, i) => ({ own: value, wanted: wanted[i]! })));
@@ -49,7 +51,7 @@ test("mean share of the teacher's variance that is not explained, and its gradie
   );
   const result = await session.run(feeds);
   const of = (first: number[]): number =>
-    (share(SHAPES[0], first, t![0]!) + share(SHAPES[1], x![1]!, t![1]!)) / 2;
+    (unlikeness(SHAPES[0], first, t![0]!) + unlikeness(SHAPES[1], x![1]!, t![1]!)) / 2;
   expect((result["loss"]!.data as Float32Array)[0]! / of(x![0]!)).toBeCloseTo(1, 5);
   const step = 1e-4;
   const differences = x![0]!.map((_, k) => {

@@ -204,7 +204,7 @@ describe("a teacher", () => {
     expect((result["loss"]!.data as Float32Array)[0]! / expected).toBeCloseTo(1, 5);
   });
 
-  test("features by path and shape; equal networks explain each other's, and another one does not", async () => {
+  test("features by path and shape; those of an equal network cost nothing, those of another one do", async () => {
     const { graph } = buildNetwork(tinyPose(), [64, 64], 2);
     const features = featuresOf(graph, ["stage2.*.relu", "layer1.*.relu"]);
     const shapes = [...features.keys()].map((name) => name.split(" ")[1]);
