@@ -42,7 +42,7 @@ export function batchGradients(
   const image = graphInput("image", options.normalization ? pixels : "float32", source!.shape);
   const parts = new Map(trained.flatMap(({ value, vector }) => [...unpacked(value, vector)]));
   const { outputs, statistics } = forward(options, image, parts);
-  const { loss, report = {} } = options.loss(outputs, { ...options.feeds, image });
+  const { loss, report = {} } = options.loss(outputs, options.feeds);
   // Gradients of single activations are too small for half precision unless the loss is large.
   const half = options.precision === "fp16";
   const gradients = differentiate(half ? mul(loss, scalar("lossScale")) : loss, [...parts.values()]);

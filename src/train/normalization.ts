@@ -25,3 +25,17 @@ export function normalizePixels(pixels: Value, { mean, std, channelOrder }: Norm
   const ordered = channelOrder === "bgr" ? gather(floats, [2, 1, 0], 1) : floats;
   return add(mul(ordered, perChannel(factors)), perChannel(terms));
 }
+
+/** x (N×3×H×W) normalised as `from` says, normalised as `to` says: x itself where these are the same. */
+export function renormalize(x: Value, from: Normalization, to: Normalization): Value {
+  const order = ({ channelOrder }: Normalization): "rgb" | "bgr" => channelOrder ?? "rgb";
+  // Means and deviations are listed in each network's own order of channels.
+  const turned = order(from) !== order(to);
+  const own = (values: readonly number[]): readonly number[] => (turned ? [...values].reverse() : values);
+  const [mean, std] = [own(from.mean), own(from.std)];
+  const factors = Float32Array.from(to.std, (s, c) => std[c]! / s);
+  const terms = Float32Array.from(to.mean, (m, c) => (mean[c]! - m) / to.std[c]!);
+  const ordered = turned ? gather(x, [2, 1, 0], 1) : x;
+  const same = factors.every((factor) => factor === 1) && terms.every((term) => term === 0);
+  return same ? ordered : add(mul(ordered, perChannel(factors)), perChannel(terms));
+}

@@ -34,7 +34,7 @@ export interface StepOptions {
   readonly normalization?: Normalization | undefined;
   /** Further feeds: targets, weights. Sizes known. */
   readonly feeds: Readonly<Record<string, Value>>;
-  /** The loss for the network's outputs, {@link feeds} and the `image` as it is fed. */
+  /** The loss for the network's outputs and {@link feeds}. */
   readonly loss: (
     outputs: Readonly<Record<string, Value>>,
     feeds: Readonly<Record<string, Value>>,

@@ -32,6 +32,7 @@ export function trainingForm(graph: Graph, frozen: (path: string) => boolean = (
   const rewritten = rewriteGraph(graph, (node, inputs) => {
     if (node.operator !== BatchNormalization || frozen(node.name)) return undefined;
     const [x, scale, bias, runningMean, runningVariance] = inputs as readonly Value[];
+    if (runningMean!.kind !== "parameter") return undefined; // a teacher's
     const epsilon = numberOf(node.attributes, "epsilon", 1e-5);
     const { y, mean, variance } = batchNormalizationTraining(x!, scale!, bias!, epsilon, node.name);
     const [samples, , height, width] = x!.shape as [number, number, number, number];

@@ -8,7 +8,7 @@ import { heatmapAccuracy } from "../metrics/heatmap-accuracy.ts";
 import type { PoseRecipe } from "../recipe/schema.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { LossTerms } from "../train/step-options.ts";
-import type { Teacher } from "./teacher.ts";
+import { taughtName } from "./teacher.ts";
 
 const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
 
@@ -16,15 +16,14 @@ const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
  * The loss against the annotations, and with a teacher its weight times that against the teacher's heatmaps, in which every
  * keypoint counts alike, and that of the features.
  * @param perKeypoint channels per keypoint
- * @param outputs `heatmaps` N×K·c×h×w, and what of the teacher's further outputs the network has
- * @param feeds `target` as the heatmaps, `weight` N×K, `image` as the teacher takes it
+ * @param outputs `heatmaps` N×K·c×h×w; with a teacher those of `withTeacher`
+ * @param feeds `target` as the heatmaps, `weight` N×K
  */
 export function poseLoss(
   { loss: options, teacher }: Pick<PoseRecipe, "loss" | "teacher">,
   perKeypoint: 1 | 3,
   outputs: Readonly<Record<string, Value>>,
   feeds: Readonly<Record<string, Value>>,
-  teach?: Teacher["outputs"],
 ): LossTerms {
   const heatmaps = outputs["heatmaps"]!;
   const ones = constant(onesLike(feeds["weight"]!));
@@ -35,12 +34,13 @@ export function poseLoss(
       ? KEYPOINT_LOSSES[perKeypoint](batch)
       : hardestJointsMse(batch, options.hardKeypoints);
   const terms = [own];
-  if (teacher && teach) {
-    const { heatmaps: targets, ...features } = teach(feeds["image"]!);
-    terms.push(
-      scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets: targets!, weights: ones }), teacher.weight),
-    );
-    const pairs = Object.entries(features).map(([name, wanted]) => ({ own: outputs[name]!, wanted }));
+  if (teacher) {
+    const targets = outputs[taughtName("heatmaps")]!;
+    terms.push(scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets, weights: ones }), teacher.weight));
+    const pairs = Object.keys(outputs).flatMap((name) => {
+      const wanted = outputs[taughtName(name)];
+      return wanted && name !== "heatmaps" ? [{ own: outputs[name]!, wanted }] : [];
+    });
     if (teacher.features) terms.push(scale(featureLoss(pairs), teacher.features.weight));
   }
   const predicted = peaksOf(heatmaps, perKeypoint);

@@ -5,7 +5,7 @@ import { HRNetError } from "../errors.ts";
 import { input as graphInput } from "../graph/value.ts";
 import { IMAGENET_NORMALIZATION } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
-import { buildNetwork } from "../models/network.ts";
+import { buildNetwork, type Network } from "../models/network.ts";
 import { createHeatmapCodec, type HeatmapCodec } from "../pose/codecs/heatmap-codec.ts";
 import { recipeJointWeights, recipeNetwork, recipeSkeleton } from "../recipe/pose-recipe.ts";
 import { resolveData } from "../recipe/recipe-paths.ts";
@@ -14,13 +14,14 @@ import { drawSample, imageFromPlanes } from "../report/draw-sample.ts";
 import type { GalleryItem } from "../report/run-report.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
 import { MPII_16 } from "../skeleton/skeletons.ts";
+import type { Normalization } from "../train/normalization.ts";
 import { preparePoseSamples } from "../training-data/pose-samples.ts";
 import type { PreparedSamples } from "../training-data/prepared-samples.ts";
 import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
-import { loadTeacher, type Teacher, withFeatures } from "./teacher.ts";
+import { loadTeacher, withTeacher } from "./teacher.ts";
 import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
 
 /**
@@ -47,12 +48,6 @@ export async function openPoseTraining(
     );
   }
   const [, , cellsY, cellsX] = heatmaps.shape as [number, number, number, number];
-  const { teacher } = recipe;
-  const layers = teacher?.features?.layers ?? [];
-  const network = withFeatures(plain, layers);
-  const taught =
-    teacher && (await loadTeacher(teacher.model, { heatmaps: heatmaps.shape, input: recipe.input }, layers));
-  if (taught) checkFeatures(taught, network.graph.outputs, teacher.model);
   const jointWeights = recipeJointWeights(recipe.loss, skeleton.keypoints.length);
   await checkValidationData(recipe, skeleton);
   if (neverMirrored(recipe, skeleton)) {
@@ -75,18 +70,20 @@ export async function openPoseTraining(
       onLog,
     },
   );
-  const initial = await initialModel(recipe, network.config, onLog, {
+  const initial = await initialModel(recipe, config, onLog, {
     outputs: skeleton.keypoints.length,
     skeleton,
     codec: recipe.codec,
   });
+  const preprocessing = initial?.description.preprocessing ?? IMAGENET_NORMALIZATION;
+  const network = await besideTeacher(recipe, plain, preprocessing);
   const description: ModelDescription = {
     version: 1,
     name: recipe.name,
     task: "pose",
     network: config,
     input: recipe.input,
-    preprocessing: initial?.description.preprocessing ?? IMAGENET_NORMALIZATION,
+    preprocessing,
     codec: recipe.codec,
     skeleton,
     provenance: {
@@ -108,7 +105,7 @@ export async function openPoseTraining(
       target: graphInput("target", "float32", targets),
       weight: graphInput("weight", "float32", [part, keypoints]),
     },
-    loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs, feeds, taught?.outputs),
+    loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs, feeds),
     accuracy: (report) => batchAccuracy(report, keypoints, [cellsX, cellsY]),
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
     sampleGallery: (epoch) =>
@@ -125,19 +122,17 @@ export async function openPoseTraining(
   };
 }
 
-/** @throws HRNetError `invalid-config` when a map of the teacher has no like in the network */
-function checkFeatures(
-  { features }: Teacher,
-  outputs: Readonly<Record<string, unknown>>,
-  source: string,
-): void {
-  const missing = features.filter((name) => !Object.hasOwn(outputs, name));
-  if (missing.length === 0) return;
-  throw new HRNetError(
-    "invalid-config",
-    `The teacher ${source} has maps that the network to train lacks (path and shape): ${missing.slice(0, 3).join(", ")}` +
-      `${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}. Name layers in teacher.features.layers that both have.`,
-  );
+/** The network to train, and beside it the teacher that the recipe names, if it does. */
+async function besideTeacher(
+  { teacher, input }: PoseRecipe,
+  network: Network,
+  normalization: Normalization,
+): Promise<Network> {
+  if (!teacher) return network;
+  const layers = teacher.features?.layers ?? [];
+  const expected = { heatmaps: network.graph.outputs["heatmaps"]!.shape, input };
+  const loaded = await loadTeacher(teacher.model, expected, layers);
+  return withTeacher(network, loaded, layers, normalization);
 }
 
 /** Whether a recipe varies samples but forgets the mirror, which is off by default and worth as much as twice the data. */

@@ -1,21 +1,27 @@
-// A trained network to learn from: a part of the training step that sees the very crops that the pupil sees.
+// A trained network to learn from: it stands beside the pupil in the training step and sees the very crops that the pupil sees.
 
 import { HRNetError } from "../errors.ts";
 import { createGraph, type Graph, rewriteGraph } from "../graph/graph.ts";
 import { inferenceGraph } from "../graph/inference.ts";
+import { emit } from "../graph/operator.ts";
 import { Relu } from "../graph/ops/elementwise.ts";
 import type { Shape, Value } from "../graph/value.ts";
 import { loadModel } from "../model-file/load-model.ts";
 import { buildNetwork, type Network } from "../models/network.ts";
-import { normalizePixels } from "../train/normalization.ts";
+import { type Normalization, renormalize } from "../train/normalization.ts";
 
-/** A teacher, ready to be put into a graph. */
+/** A teacher, ready to be put beside a pupil. */
 export interface Teacher {
-  /** Features that it gives, as {@link featuresOf} names them. */
-  readonly features: readonly string[];
-  /** Its `heatmaps` (N×K×h×w) and features for 8-bit crops N×3×H×W. Nothing of it is trained. */
-  outputs(image: Value): Readonly<Record<string, Value>>;
+  readonly source: string;
+  /**
+   * Its `heatmaps` (N×K×h×w), and its features by the names of {@link featuresOf}. Nothing of it is trained.
+   * @param x the pupil's input, N×3×H×W, normalised as `normalization` says
+   */
+  outputs(x: Value, normalization: Normalization): Readonly<Record<string, Value>>;
 }
+
+/** The name of a teacher's output among those of the pupil. */
+export const taughtName = (name: string): string => `teacher ${name}`;
 
 /**
  * The rectified maps of a network in layers whose module paths fit one of the patterns, `*` standing for a name
@@ -43,14 +49,6 @@ export function featuresOf(graph: Graph, layers: readonly string[]): Map<string,
   return features;
 }
 
-/** A network whose graph also gives the features of some layers, by the names of {@link featuresOf}. */
-export function withFeatures(network: Network, layers: readonly string[]): Network {
-  if (layers.length === 0) return network;
-  const { inputs, outputs } = network.graph;
-  const features = Object.fromEntries(featuresOf(network.graph, layers));
-  return { ...network, graph: createGraph(inputs, { ...outputs, ...features }) };
-}
-
 /**
  * Reads a teacher.
  * @param source model file or published name
@@ -65,8 +63,8 @@ export async function loadTeacher(
 ): Promise<Teacher> {
   const { model } = await loadModel(source, { input: expected.input });
   const { network: config, preprocessing } = model.description;
-  const network = buildNetwork(config, expected.input, expected.heatmaps[0]);
-  const { heatmaps } = network.graph.outputs;
+  const { graph } = buildNetwork(config, expected.input, expected.heatmaps[0]);
+  const { heatmaps } = graph.outputs;
   if (heatmaps?.shape.join() !== expected.heatmaps.join()) {
     throw new HRNetError(
       "invalid-config",
@@ -74,16 +72,54 @@ export async function loadTeacher(
         `${expected.heatmaps.join("×")}. They must have the same keypoints, codec and size.`,
     );
   }
-  const { graph } = withFeatures(network, layers);
-  const finished = inferenceGraph(graph, model.weights);
+  const outputs = { heatmaps, ...Object.fromEntries(featuresOf(graph, layers)) };
+  const finished = inferenceGraph(createGraph(graph.inputs, outputs), model.weights);
   const [ownInput] = finished.inputs;
   return {
-    features: Object.keys(finished.outputs).filter((name) => name !== "heatmaps"),
-    outputs: (image) =>
+    source,
+    outputs: (x, normalization) =>
       rewriteGraph(
         finished,
         () => undefined,
-        (value) => (value === ownInput ? normalizePixels(image, preprocessing) : value),
+        (value) => (value === ownInput ? renormalize(x, normalization, preprocessing) : value),
       ).outputs,
   };
+}
+
+/**
+ * A network with a teacher beside it. Its graph also gives the features of `layers` by the names of {@link featuresOf}, and what
+ * the teacher gives in their place and in that of the heatmaps by those of {@link taughtName}.
+ * @param normalization of the network's input
+ * @throws HRNetError `invalid-config` when the teacher lacks a map, or the network does
+ */
+export function withTeacher(
+  network: Network,
+  teacher: Teacher,
+  layers: readonly string[],
+  normalization: Normalization,
+): Network {
+  const [x] = network.graph.inputs as readonly [Value];
+  const wanted = teacher.outputs(x, normalization);
+  const features = featuresOf(network.graph, layers);
+  const lacking = Object.keys(wanted).filter((name) => name !== "heatmaps" && !features.has(name));
+  const surplus = [...features.keys()].filter((name) => !Object.hasOwn(wanted, name));
+  const [missing] = [...lacking, ...surplus];
+  if (missing !== undefined) {
+    throw new HRNetError(
+      "invalid-config",
+      `Of the teacher ${teacher.source} and the network to train only ${lacking.length > 0 ? "the teacher" : "the network"} has the map ` +
+        `${missing} (path and shape). Name layers in teacher.features.layers that both have.`,
+    );
+  }
+  const names = new Map([...features].map(([name, value]) => [value, name]));
+  const own: Record<string, Value> = {};
+  const graph = rewriteGraph(network.graph, (node, inputs) => {
+    const name = names.get(node.outputs[0]!);
+    if (name === undefined) return undefined;
+    own[name] = emit(node.operator, inputs, node.attributes, node.name)[0]!;
+    return [own[name]];
+  });
+  const taught = Object.entries(wanted).map(([name, value]) => [taughtName(name), value] as const);
+  const outputs = { ...graph.outputs, ...own, ...Object.fromEntries(taught) };
+  return { ...network, graph: createGraph(network.graph.inputs, outputs) };
 }

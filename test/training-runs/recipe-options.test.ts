@@ -18,7 +18,7 @@ import { openSession } from "../../src/runtime/node.ts";
 import { COCO_17 } from "../../src/skeleton/skeletons.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { poseLoss } from "../../src/training-runs/pose-loss.ts";
-import { featuresOf, loadTeacher } from "../../src/training-runs/teacher.ts";
+import { featuresOf, loadTeacher, taughtName } from "../../src/training-runs/teacher.ts";
 import { relativeError } from "../helpers/near.ts";
 import { randomPoseModel } from "../helpers/pose-model.ts";
 import { fixture } from "../helpers/shared.ts";
@@ -142,10 +142,13 @@ describe("a teacher", () => {
         heatmaps: [2, 17, 16, 16],
         input: [64, 64],
       });
-      const image = input("image", "uint8", [2, 3, 64, 64]);
-      const taught = graphToModel(createGraph([image], teacher.outputs(image)), { name: "teacher" });
+      // The pupil takes its pixels otherwise: red first, from −1 to 1.
+      const x = input("x", "float32", [2, 3, 64, 64]);
+      const half = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+      const taught = graphToModel(createGraph([x], teacher.outputs(x, half)), { name: "teacher" });
       await using lesson = await openSession(encodeModel(taught), { device: "cpu", threads: 1 });
-      const { heatmaps: ours } = await lesson.run({ image: tensor("uint8", [2, 3, 64, 64], pixels.slice()) });
+      const pupils = Float32Array.from(pixels, (value) => (value / 255 - 0.5) / 0.5);
+      const { heatmaps: ours } = await lesson.run({ x: tensor("float32", [2, 3, 64, 64], pupils) });
       const { mean, std } = preprocessing;
       const normalized = Float32Array.from(pixels, (_, i) => {
         const [channel, cell] = [Math.floor(i / 4096) % 3, i % 4096];
@@ -171,22 +174,14 @@ describe("a teacher", () => {
       heatmaps: input("heatmaps", "float32", [n, k, 4, 5]),
       target: input("target", "float32", [n, k, 4, 5]),
       weight: input("weight", "float32", [n, k]),
-      image: input("image", "float32", [n, k, 4, 5]),
       teacher: input("teacher", "float32", [n, k, 4, 5]),
     };
     const { loss, teacher: options } = tinyRecipe(root, {
       teacher: { model: "t.safetensors", weight: 0.25 },
     });
-    const terms = poseLoss({ loss, teacher: options }, 1, inputs, inputs, () => ({
-      heatmaps: inputs.teacher,
-    }));
-    const graph = lower(
-      createGraph(
-        Object.values(inputs).filter(({ name }) => name !== "image"),
-        { loss: terms.loss },
-      ),
-      PLAIN_CPU,
-    );
+    const outputs = { heatmaps: inputs.heatmaps, [taughtName("heatmaps")]: inputs.teacher };
+    const terms = poseLoss({ loss, teacher: options }, 1, outputs, inputs);
+    const graph = lower(createGraph(Object.values(inputs), { loss: terms.loss }), PLAIN_CPU);
     const model = encodeModel(graphToModel(graph, { name: "loss" }));
     await using session = await openSession(model, { device: "cpu", threads: 1 });
     const floats = (shape: number[], values: number[]) => tensor("float32", shape, Float32Array.from(values));
