@@ -15,7 +15,7 @@ import type { RunLengthMask } from "../masks/run-length.ts";
 import type { ModelDescription } from "../model-file/description.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { type LoadOptions, loadModel } from "../model-file/load-model.ts";
-import { buildDetector, DETECTOR_TEST, leastScore } from "../models/detector-network.ts";
+import { buildOpenDetector, DETECTOR_TEST, hasOpenSize, leastScore } from "../models/detector-network.ts";
 import { findsObjects, inputMultiple } from "../models/network.ts";
 import type { ClassTable } from "../segmentation/class-table.ts";
 import { framedPlanes, type Planes } from "../tensor/resize-planes.ts";
@@ -204,7 +204,8 @@ export class Detector implements AsyncDisposable {
     { input, size, offset, factor }: Shown,
     signal: AbortSignal | undefined,
   ): Promise<RawDetection[]> {
-    const session = await this.#sessions.get(`${input.height}×${input.width}`, () => this.#network(input));
+    const key = hasOpenSize(this.description.network) ? "any size" : `${input.height}×${input.width}`;
+    const session = await this.#sessions.get(key, () => this.#network(input));
     const { height, width } = input;
     const outputs = await session.run(
       { input: tensor("float32", [1, 3, height, width], input.data) },
@@ -306,11 +307,12 @@ export class Detector implements AsyncDisposable {
       nms = DETECTOR_TEST.nms,
       most = DETECTOR_TEST.most,
     } = this.#options;
-    const { graph } = buildDetector(config, [height, width], {
+    const { graph, openInputs } = buildOpenDetector(config, [height, width], {
       minScore: Math.max(minScore, leastScore(config)),
       nms,
       most,
     });
-    return encodeModel(graphToModel(inferenceGraph(graph, this.#model.weights), { name }));
+    const finished = inferenceGraph(graph, this.#model.weights, openInputs !== undefined);
+    return encodeModel(graphToModel(finished, { name, ...(openInputs && { openInputs }) }));
   }
 }

@@ -2,13 +2,16 @@
 
 import { HRNetError, messageOf } from "../errors.ts";
 import { readFileWithin } from "../files/read-file.ts";
-import type { Graph } from "../graph/graph.ts";
 import { inferenceGraph } from "../graph/inference.ts";
 import { graphToModel } from "../graph/onnx.ts";
 import { decodeModelMetadata, encodeModel } from "../graph/onnx-proto.ts";
 import { storeAsFloat16, toFloat16 } from "../graph/passes/to-float16.ts";
-import type { Shape } from "../graph/value.ts";
-import { buildDetector, DETECTOR_TEST, hasOpenSize, leastScore } from "../models/detector-network.ts";
+import {
+  buildOpenDetector,
+  DETECTOR_TEST,
+  leastScore,
+  type OpenDetector,
+} from "../models/detector-network.ts";
 import { buildNetwork, findsObjects } from "../models/network.ts";
 import { formatDescription, METADATA_KEY, type ModelDescription, parseDescription } from "./description.ts";
 import type { Model } from "./import-checkpoint.ts";
@@ -45,22 +48,10 @@ export function toOnnx({ description, weights }: Model, precision: Precision = "
   return { description, onnx: encodeModel(model) };
 }
 
-/**
- * What graphs of any size are built for: a size of which every level of a pyramid has several cells, and not as many along both axes, so that
- * nothing is left out as having no effect.
- */
-const OPEN_SIZE = [576, 704] as const;
-
 /** What is written of a model, and the input's sizes that are left open. */
-function exported({ network: config, input }: ModelDescription): {
-  readonly graph: Graph;
-  readonly openInputs?: Readonly<Record<string, Shape>>;
-} {
+function exported({ network: config, input }: ModelDescription): OpenDetector {
   if (!findsObjects(config)) return { graph: buildNetwork(config, input).graph };
-  const options = { ...DETECTOR_TEST, minScore: leastScore(config) };
-  if (!hasOpenSize(config)) return { graph: buildDetector(config, input, options).graph };
-  const { graph } = buildDetector(config, OPEN_SIZE, options);
-  return { graph, openInputs: { input: [1, 3, "height", "width"] } };
+  return buildOpenDetector(config, input, { ...DETECTOR_TEST, minScore: leastScore(config) });
 }
 
 /**

@@ -1,7 +1,8 @@
 // Any detector as a graph from pictures to detections.
 
 import { HRNetError } from "../errors.ts";
-import { createGraph } from "../graph/graph.ts";
+import { createGraph, type Graph } from "../graph/graph.ts";
+import type { Shape } from "../graph/value.ts";
 import { centernetDetections } from "./centernet-detections.ts";
 import { fcosDetections } from "./fcos-detections.ts";
 import { buildNetwork, findsObjects, isTwoStage, type Network, type NetworkConfig } from "./network.ts";
@@ -65,4 +66,31 @@ export function buildDetector(
   }
   const { semantic: _, ...outputs } = graph.outputs;
   return { ...network, graph: createGraph(graph.inputs, outputs) };
+}
+
+/**
+ * What graphs of any size are built for: a size of which every level of a pyramid has several cells, and not as many along both axes, so that
+ * nothing is left out as having no effect.
+ */
+const OPEN_SIZE = [576, 704] as const;
+
+/** A detector's graph, and the shapes of inputs whose sizes it leaves open. */
+export interface OpenDetector {
+  readonly graph: Graph;
+  readonly openInputs?: Readonly<Record<string, Shape>>;
+}
+
+/**
+ * A detector for one picture of any height and width that are multiples of 32 where the network allows it ({@link hasOpenSize}), else as {@link buildDetector}
+ * for `size`.
+ * @throws HRNetError as {@link buildDetector}
+ */
+export function buildOpenDetector(
+  config: NetworkConfig,
+  size: readonly [number, number],
+  options: DetectorTestOptions,
+): OpenDetector {
+  if (!hasOpenSize(config)) return { graph: buildDetector(config, size, options).graph };
+  const { graph } = buildDetector(config, OPEN_SIZE, options);
+  return { graph, openInputs: { input: [1, 3, "height", "width"] } };
 }

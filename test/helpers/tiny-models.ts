@@ -22,6 +22,20 @@ export function tinyHRNet(head: object, more: object = {}): NetworkConfig {
   });
 }
 
+/** A Lite-HRNet of eight channels with the given head. */
+export const tinyLite = (head: object): NetworkConfig =>
+  parseNetworkConfig({
+    family: "lite-hrnet",
+    stem: { channels: 8, out: 8, expand: 1 },
+    stages: [2, 3, 4].map((branches) => ({
+      modules: 1,
+      blocks: 1,
+      channels: Array.from({ length: branches }, (_, b) => 8 * 2 ** b),
+    })),
+    block: { type: "weighting" },
+    head,
+  });
+
 /** A pose HRNet of two channels. */
 export const tinyPose = (channels = 17): NetworkConfig => tinyHRNet({ type: "heatmap", channels });
 
