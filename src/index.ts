@@ -51,10 +51,9 @@ export {
   type SegmentationEvaluation,
   type SegmentationEvaluationOptions,
 } from "./estimators/evaluate-segmentation.ts";
-export { personsOf } from "./estimators/person-detector.ts";
+export { type PersonDetector, personsOf } from "./estimators/person-detector.ts";
 export {
   type EstimateOptions,
-  type PersonDetector,
   PoseEstimator,
   type PoseEstimatorOptions,
   type PoseRequest,

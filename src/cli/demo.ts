@@ -29,7 +29,7 @@ export const DEMO_SCENE: SyntheticSceneOptions = {
   seed: 4,
 };
 
-/** The picture to show: the one given, whole, or drawn people and their boxes. */
+/** The picture to show: the one given, or drawn people and their boxes. */
 async function picture(path: string | undefined) {
   if (path !== undefined) return { source: path, image: await decodeImage(path), boxes: undefined };
   const { image, persons } = syntheticScene(DEMO_SCENE);

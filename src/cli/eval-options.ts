@@ -9,6 +9,7 @@ export interface EvalOptions extends PoseModelCommandOptions {
   readonly images?: string;
   readonly json?: boolean;
   readonly detections?: string;
+  readonly detector?: string;
   readonly minScore?: number;
   readonly oksNms?: number;
   readonly pck?: number;
@@ -30,6 +31,7 @@ type Flags = Partial<Record<keyof EvalOptions, string>>;
 const FLAGS = {
   COCO: {
     detections: "--detections",
+    detector: "--detector",
     minScore: "--min-score",
     oksNms: "--oks-nms",
     pck: "--pck",

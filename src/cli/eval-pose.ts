@@ -6,9 +6,11 @@ import { writeCocoResults } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
 import { type CocoPoseEvaluation, evaluateOnCoco } from "../estimators/evaluate-coco.ts";
 import { evaluateOnMpii } from "../estimators/evaluate-mpii.ts";
+import { personsOf } from "../estimators/person-detector.ts";
 import type { PoseEstimator } from "../estimators/pose-estimator.ts";
 import type { PckhResult } from "../metrics/pckh.ts";
 import { type EvalOptions, refuseOptions } from "./eval-options.ts";
+import { openDetector } from "./open-detector.ts";
 import { jsonOption } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { formatTable } from "./table.ts";
@@ -122,6 +124,9 @@ function pckhText({ groups, mean50, mean10, mean11, persons }: PckhResult): stri
   ].join("\n");
 }
 
+/** Scores from which a detector's boxes are run: those below change AP by less than 0.001. */
+const LEAST_BOX_SCORE = 0.05;
+
 /**
  * Measures a pose model on a data set and says so, as text or JSON.
  * @throws HRNetError as the evaluations; `usage` for options without effect
@@ -145,11 +150,17 @@ export async function evaluatePose(
       const result = await evaluateOnMpii(estimator, { ...mpii, signal, onProgress });
       return options.json ? JSON.stringify({ ...result, boxes: "ground-truth" }, null, 2) : pckhText(result);
     }
-    const { split, detections, minScore, pck } = options;
+    const { split, minScore, pck } = options;
+    await using detector =
+      options.detector === undefined
+        ? undefined
+        : await openDetector(options.detector, options, signal, { minScore: LEAST_BOX_SCORE });
     const sigmas = await sigmasOption(options.sigmas);
     const evaluation = await evaluateOnCoco(estimator, path, {
       split,
-      detections,
+      detections: detector
+        ? { name: detector.description.name, find: personsOf(detector) }
+        : options.detections,
       minScore,
       pck,
       images: options.images,

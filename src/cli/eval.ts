@@ -27,7 +27,7 @@ async function evaluate(path: string, options: EvalOptions, signal: AbortSignal)
     if (task === "segmentation") return evaluateSegmentationModel(path, options, model, signal);
     if (task === "detection") return evaluateDetectionModel(path, options, model, signal);
   }
-  const detected = options.detections !== undefined;
+  const detected = options.detections !== undefined || options.detector !== undefined;
   await using estimator = await estimatorOf(model, options, {
     batchSize: options.batchSize,
     oksThreshold: options.oksNms ?? (detected ? OKS_NMS_THRESHOLD : undefined),
@@ -51,11 +51,17 @@ export function command(): Command {
     )
     .option("--split <name>", "such as val2017 or val (default: the last val…)")
     .option("--detections <file>", "COCO detections to take the boxes from (default: annotated boxes)")
+    .addOption(
+      new Option(
+        "--detector <name|file>",
+        "a detector to take the boxes from: a file, or the name of a published one",
+      ).conflicts("detections"),
+    )
     .option("--min-score <n>", "leave out detections below", numberFrom(0))
     .option("--flip-test", "average with the mirrored crop or picture")
     .option(
       "--oks-nms <threshold>",
-      "suppress persons more similar than this (default: 0.9 with --detections)",
+      "suppress persons more similar than this (default: 0.9 with --detections or --detector)",
       numberFrom(0),
     )
     .option(
@@ -94,6 +100,7 @@ export function command(): Command {
 Examples:
   hrnet eval coco --model w32.onnx --flip-test
   hrnet eval coco --model w32.onnx --flip-test --detections COCO_val2017_detections_AP_H_56_person.json
+  hrnet eval coco --model w32.onnx --flip-test --detector fcos-hrnetv2p-w32-coco
   hrnet eval coco --split val2017 --model hrnet-w32-udp-coco-256x192 --json
   hrnet eval mpii --model hrnet-w32-mpii-256x256 --flip-test
   hrnet eval cityscapes --model hrnet_ocr_cs_8162_torch11.pth

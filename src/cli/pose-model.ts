@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { PoseEstimator, type PoseEstimatorOptions } from "../estimators/pose-estimator.ts";
-import { defaultModel } from "../model-file/embedded.ts";
+import { defaultPoseModel } from "../model-file/embedded.ts";
 import type { Model } from "../model-file/import-checkpoint.ts";
 import { isOnnxFile, loadModel, loadRunnable } from "../model-file/load-model.ts";
 import { type RunnableModel, toOnnx } from "../model-file/onnx-model.ts";
@@ -25,13 +25,13 @@ export function addModelOption(command: Command): Command {
 
 /**
  * Reads the model that parsed options ask for; a published one that is not here yet is fetched, with progress.
- * @throws HRNetError as `defaultModel`, `loadModel` and `loadRunnable` do
+ * @throws HRNetError as `defaultPoseModel`, `loadModel` and `loadRunnable` do
  */
 export async function loadChosenModel(
   options: PoseModelCommandOptions,
   signal?: AbortSignal,
 ): Promise<Model | RunnableModel> {
-  const source = options.model ?? defaultModel();
+  const source = options.model ?? defaultPoseModel();
   const { download, ...rest } = await loadOptions(source, options);
   const load = { ...rest, download: { ...download, ...(signal && { signal }) } };
   return isOnnxFile(source) ? loadRunnable(source, load) : (await loadModel(source, load)).model;

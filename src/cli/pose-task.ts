@@ -1,13 +1,13 @@
 // `hrnet pose` as a task over pictures: boxes, persons, drawn pictures, COCO results.
 
 import { HRNetError } from "../errors.ts";
-import { Detector } from "../estimators/detector.ts";
+import type { Detector } from "../estimators/detector.ts";
 import { personsOf } from "../estimators/person-detector.ts";
 import type { PoseEstimator, PoseRequest } from "../estimators/pose-estimator.ts";
 import { type BoxesFile, readBoxesFile } from "../pose/boxes-file.ts";
 import type { Person } from "../pose/types.ts";
 import { type ImageIds, imageIds, requireTellingIds, writeCocoFiles } from "./coco-output.ts";
-import { downloadProgress } from "./load-options.ts";
+import { openDetector } from "./open-detector.ts";
 import type { PictureInput } from "./picture-inputs.ts";
 import { decodeOptions, type PictureCommandOptions } from "./picture-options.ts";
 import { type OutputPaths, outputPaths } from "./picture-output.ts";
@@ -71,15 +71,20 @@ export async function poseTask(
   };
 }
 
-/** The estimator and, where one is asked for, the detector that it asks. */
+/** `--detector` for pictures that are one person each. */
+export const NO_DETECTOR = "none";
+
+/** The estimator and, where another than the default one is asked for, the detector that it asks. */
 async function openEstimator(options: PoseCommandOptions, signal: AbortSignal): Promise<OpenPose> {
-  const detector =
-    options.detector === undefined ? undefined : await openDetector(options.detector, options, signal);
+  const { detector: source } = options;
+  const named = source !== undefined && source !== NO_DETECTOR;
+  const detector = named ? await openDetector(source, options, signal) : undefined;
   try {
     const estimator = await loadEstimator(options, {
       signal,
       ...(options.batchSize !== undefined && { batchSize: options.batchSize }),
       ...(detector && { detector: personsOf(detector) }),
+      ...(source === NO_DETECTOR && { detector: null }),
       decode: decodeOptions(options),
     });
     return { estimator, detector };
@@ -93,18 +98,6 @@ async function openEstimator(options: PoseCommandOptions, signal: AbortSignal): 
 interface OpenPose {
   readonly estimator: PoseEstimator;
   readonly detector: Detector | undefined;
-}
-
-function openDetector(
-  source: string,
-  { offline, device, threads }: PoseCommandOptions,
-  signal: AbortSignal,
-): Promise<Detector> {
-  return Detector.load(source, {
-    device,
-    threads,
-    download: { ...(offline && { offline }), onProgress: downloadProgress(source), signal },
-  });
 }
 
 function workerOf(

@@ -20,7 +20,7 @@ export function command(): Command {
     .addOption(
       new Option(
         "--detector <name|file>",
-        "finds the persons: a detector's file, or the name of a published one (its class person, or its only class)",
+        "finds the persons: a detector's file, or the name of a published one (its class person, or its only class); none (default): the whole picture is one person",
       ).conflicts("boxes"),
     )
     .option("--flip-test", "also run the mirrored picture and average")
@@ -46,6 +46,7 @@ not mention are left out. Keypoint scores are heights of heatmaps, about 1 for a
 
 Examples:
   hrnet pose photo.jpg --model lite-hrnet-18-coco-256x192
+  hrnet pose portrait.jpg --model w32.onnx --detector none --flip-test
   hrnet pose group.jpg --model w32.onnx --detector fcos-hrnetv2p-w32-coco
   hrnet pose photos --model w32.onnx --boxes boxes.json --flip-test --out poses
   hrnet pose "frames/*.png" --model w32.onnx --json > poses.json`,

@@ -1,15 +1,20 @@
 // Scores a pose estimator on a COCO-style data set: predictions on annotated or detected boxes, then AP and AR.
 
+import { join } from "node:path";
 import { type CocoKeypointDataset, readCocoKeypoints } from "../data/coco.ts";
+import type { CocoImage } from "../data/coco-images.ts";
 import { chooseImageFolder, findCocoSplit } from "../data/coco-layout.ts";
 import { detectionRecords, groundTruthRecords, type PersonRecord } from "../data/coco-records.ts";
-import { type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
+import { type CocoDetection, type CocoKeypointResult, readCocoDetections } from "../data/coco-results.ts";
 import { HRNetError } from "../errors.ts";
+import { decodeImage } from "../image/decode.ts";
 import { evaluateKeypoints, type KeypointEvaluation } from "../metrics/keypoint-eval.ts";
 import { evaluatePck, type PckResult, torsoLength } from "../metrics/pck.ts";
-import { unusableBox } from "../pose/boxes.ts";
+import { checkBoxes, unusableBox } from "../pose/boxes.ts";
 import type { Person } from "../pose/types.ts";
 import type { Skeleton } from "../skeleton/skeleton.ts";
+import { mapAhead } from "./map-ahead.ts";
+import type { PersonDetector } from "./person-detector.ts";
 import type { PoseEstimator, PoseRequest } from "./pose-estimator.ts";
 
 /** What to evaluate on. */
@@ -20,8 +25,8 @@ export interface CocoEvaluationOptions {
   readonly images?: string | undefined;
   /** Only the first so many pictures. Default: all. */
   readonly limit?: number | undefined;
-  /** A COCO detections file; without one the annotated boxes are used. */
-  readonly detections?: string | undefined;
+  /** A COCO detections file, or what finds the persons; without either the annotated boxes are used. */
+  readonly detections?: string | NamedDetector | undefined;
   /** Detections below this score are left out. Default 0. */
   readonly minScore?: number | undefined;
   /**
@@ -35,10 +40,16 @@ export interface CocoEvaluationOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** A detector, and what the figures call it. */
+export interface NamedDetector {
+  readonly name: string;
+  readonly find: PersonDetector;
+}
+
 /** Figures and how they came about. */
 export interface CocoPoseEvaluation extends KeypointEvaluation {
   readonly split: string;
-  /** Where the boxes came from: `ground-truth`, or the detections file. */
+  /** Where the boxes came from: `ground-truth`, the detections file, or the detector's name. */
   readonly boxes: string;
   readonly keypoints: readonly string[];
   /** With `pck`: fractions of keypoints near enough. */
@@ -61,6 +72,9 @@ export interface TorsoPck extends PckResult {
   /** Over shoulders, elbows, wrists, hips, knees and ankles alone. */
   readonly limbs: number;
 }
+
+/** Pictures decoded while a detector looks at one. */
+const DECODING_AHEAD = 2;
 
 interface ImageRequest extends PoseRequest {
   readonly image: string;
@@ -150,6 +164,33 @@ async function imageFolderOf(
   return chooseImageFolder(split, first.fileName);
 }
 
+/** COCO's number of the class person. */
+const PERSON = 1;
+
+/** Detections of a file, or of a detector on every picture; pictures that cannot be read have none. */
+async function detectionsOf(
+  source: string | NamedDetector,
+  dataset: CocoKeypointDataset,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly CocoDetection[]> {
+  if (typeof source === "string") return readCocoDetections(source);
+  const found: CocoDetection[] = [];
+  const decode = ({ id, fileName }: CocoImage) => {
+    const options = { orientation: "ignore", ...(signal && { signal }) } as const;
+    return decodeImage(join(folder, fileName), options).then(
+      (image) => ({ id, image }),
+      () => ({ id, image: undefined }),
+    );
+  };
+  for await (const { id, image } of mapAhead(dataset.images.values(), DECODING_AHEAD, decode, signal)) {
+    if (!image) continue;
+    for (const entry of checkBoxes(await source.find(image), [image.width, image.height]))
+      found.push({ imageId: id, categoryId: PERSON, ...entry });
+  }
+  return found;
+}
+
 function resultOf(person: Person, { imageId, categoryId }: PersonRecord): CocoKeypointResult {
   return {
     imageId,
@@ -181,7 +222,9 @@ export async function evaluateOnCoco(
   const chosen =
     detections === undefined
       ? { records: groundTruthRecords(dataset, folder), onOtherImages: 0 }
-      : detectionRecords(dataset, await readCocoDetections(detections), folder, { scoreThreshold });
+      : detectionRecords(dataset, await detectionsOf(detections, dataset, folder, options.signal), folder, {
+          scoreThreshold,
+        });
   const usable = chosen.records.filter(({ box, imageId }) => {
     const { width, height } = dataset.images.get(imageId)!; // records are of the split's images
     return unusableBox(box, [width, height]) === undefined;
@@ -212,7 +255,7 @@ export async function evaluateOnCoco(
   return {
     ...evaluation,
     split: split.name,
-    boxes: detections ?? "ground-truth",
+    boxes: typeof detections === "object" ? detections.name : (detections ?? "ground-truth"),
     keypoints: dataset.skeleton.keypoints,
     ...(options.pck !== undefined && { torsoPck: torsoPck(pairs, dataset.skeleton, options.pck) }),
     results,

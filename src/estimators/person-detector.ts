@@ -1,8 +1,12 @@
 // A detector as what finds the persons of a pose pipeline.
 
 import { HRNetError } from "../errors.ts";
+import type { RgbImage } from "../image/rgb-image.ts";
+import type { BoxInput } from "../pose/boxes.ts";
 import type { Detector } from "./detector.ts";
-import type { PersonDetector } from "./pose-estimator.ts";
+
+/** Finds the persons of a picture: any function from pixels to boxes `[x, y, width, height]`, with or without scores. */
+export type PersonDetector = (image: RgbImage) => readonly BoxInput[] | Promise<readonly BoxInput[]>;
 
 /** Name of the class in COCO and most others. */
 const PERSON = "person";

@@ -5,7 +5,7 @@ import { type DecodeOptions, decodeImage, type ImageSource } from "../image/deco
 import type { RgbImage } from "../image/rgb-image.ts";
 import { type NormalizationTable, normalizationTable, warpIntoTensor } from "../image/warp.ts";
 import type { ModelDescription } from "../model-file/description.ts";
-import { defaultModel } from "../model-file/embedded.ts";
+import { defaultDetector, defaultPoseModel } from "../model-file/embedded.ts";
 import { type LoadOptions, loadRunnable } from "../model-file/load-model.ts";
 import type { RunnableModel } from "../model-file/onnx-model.ts";
 import { type BoxInput, checkBoxes } from "../pose/boxes.ts";
@@ -17,11 +17,11 @@ import type { Person, ScoredBox } from "../pose/types.ts";
 import type { Device } from "../runtime/session.ts";
 import { openSessionPool, type SessionPool, type SessionPoolOptions } from "../runtime/session-pool.ts";
 import { flipPermutation, type Skeleton } from "../skeleton/skeleton.ts";
+import { isOfPersons } from "../skeleton/skeletons.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { Detector } from "./detector.ts";
 import { mapAhead } from "./map-ahead.ts";
-
-/** Finds the persons of a picture: any function from pixels to boxes `[x, y, width, height]`, with or without scores. */
-export type PersonDetector = (image: RgbImage) => readonly BoxInput[] | Promise<readonly BoxInput[]>;
+import { type PersonDetector, personsOf } from "./person-detector.ts";
 
 /** How a {@link PoseEstimator} works. */
 export interface PoseEstimatorOptions
@@ -33,8 +33,11 @@ export interface PoseEstimatorOptions
   readonly batchSize?: number | undefined;
   /** How much larger than the box the crop is. Default 1.25, as every published network was trained. */
   readonly padding?: number | undefined;
-  /** Finds persons where no boxes are given. Without one the whole picture is taken as one person. */
-  readonly detector?: PersonDetector | undefined;
+  /**
+   * Finds persons where no boxes are given. Default: for the published skeletons of persons the detector that comes with the package, once
+   * it comes with one. Without a detector, and with `null`, the whole picture is taken as one person.
+   */
+  readonly detector?: PersonDetector | null | undefined;
   /**
    * Drop a person who is another one again: object keypoint similarity above this. Default 0.9 for boxes of a detector,
    * none for boxes that the caller gave.
@@ -96,6 +99,8 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   readonly #options: PoseEstimatorOptions;
   readonly #table: NormalizationTable;
   readonly #permutation: readonly number[];
+  /** The detector that comes with the package, once it was needed. */
+  #embedded: Promise<Detector> | undefined;
 
   private constructor(model: RunnableModel, session: SessionPool, options: PoseEstimatorOptions) {
     const { description } = model;
@@ -116,7 +121,7 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
    * @throws HRNetError as `loadRunnable` and `openSessionPool` do; `invalid-model` when it is no pose network.
    */
   static async load(
-    source: string | RunnableModel = defaultModel(),
+    source: string | RunnableModel = defaultPoseModel(),
     options: PoseEstimatorOptions = {},
   ): Promise<PoseEstimator> {
     const { batchSize = DEFAULT_BATCH, padding = DEFAULT_PADDING } = options;
@@ -209,9 +214,10 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
     });
   }
 
-  /** Frees the network. Calls that have not finished are rejected. */
+  /** Frees the networks. Calls that have not finished are rejected. */
   async dispose(): Promise<void> {
     await this.#session.dispose();
+    await (await this.#embedded?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -224,9 +230,10 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
   }
 
   async #estimatePixels(image: RgbImage, { boxes, signal }: EstimateOptions): Promise<Person[]> {
-    const { detector, batchSize = DEFAULT_BATCH, flipTest = false } = this.#options;
-    const detected = boxes === undefined && detector !== undefined;
-    const given = boxes ?? (detector ? await detector(image) : [[0, 0, image.width, image.height] as const]);
+    const { batchSize = DEFAULT_BATCH, flipTest = false } = this.#options;
+    const found = boxes === undefined ? await this.#detect(image) : undefined;
+    const detected = found !== undefined;
+    const given = boxes ?? found ?? [[0, 0, image.width, image.height] as const];
     const scored = checkBoxes(given, [image.width, image.height]);
     // The network runs while the next batch is cropped; several sessions share the persons.
     const { size } = this.#session;
@@ -253,6 +260,16 @@ export class PoseEstimator implements AsyncDisposable, Disposable {
       area,
     }));
     return oksNms(poses, this.skeleton.sigmas, threshold).map((index) => persons[index]!.person);
+  }
+
+  /** The persons that the detector finds; `undefined` without one. */
+  async #detect(image: RgbImage): Promise<readonly BoxInput[] | undefined> {
+    const { detector, device, threads, spinning, onLog } = this.#options;
+    if (detector) return detector(image);
+    const source = detector === null || !isOfPersons(this.skeleton) ? undefined : defaultDetector();
+    if (source === undefined) return undefined;
+    this.#embedded ??= Detector.load(source, { device, threads, spinning, onLog });
+    return personsOf(await this.#embedded)(image);
   }
 
   /** Crops of the boxes as one input tensor. */

@@ -14,7 +14,7 @@ import { findPublished } from "../weights/registry.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import { TRAINING_PREFIX } from "../weights/training-keys.ts";
 import { formatDescription, METADATA_KEY, parseDescription } from "./description.ts";
-import { EMBEDDED_MODEL, embeddedModelPath } from "./embedded.ts";
+import { embeddedModelPath } from "./embedded.ts";
 import { type ImportOptions, type ImportReport, importStateDict, type Model } from "./import-checkpoint.ts";
 import { type RunnableModel, readOnnxModel, toOnnx } from "./onnx-model.ts";
 import { changeCodec, defaultCodec, skeletonForChannels } from "./pose-defaults.ts";
@@ -112,7 +112,7 @@ function modelOf(checkpoint: Checkpoint, path: string, options: ImportOptions): 
 
 /**
  * Reads a model's weights.
- * @param source a `.pth` or `.safetensors` file, {@link EMBEDDED_MODEL}, or the name of a published checkpoint (fetched once,
+ * @param source a `.pth` or `.safetensors` file, the name of a model that comes with the package, or that of a published checkpoint (fetched once,
  * then cached)
  * @throws HRNetError as {@link importStateDict}, `readCheckpoint` and `downloadCheckpoint` do; `unknown-model` when
  * `source` is neither a file nor a known name.
@@ -121,9 +121,8 @@ export async function loadModel(source: string, options: LoadOptions = {}): Prom
   if (looksLikePath(source) || (await exists(source))) {
     return modelOf(await readCheckpoint(source), source, options);
   }
-  if (source === EMBEDDED_MODEL) {
-    return modelOf(await readCheckpoint(embeddedModelPath()), source, options);
-  }
+  const embedded = embeddedModelPath(source);
+  if (embedded) return modelOf(await readCheckpoint(embedded), source, options);
   const entry = findPublished(source);
   const { path, sha256 } = await downloadCheckpoint(entry, options.download);
   return modelOf(await readCheckpoint(path), path, override(publishedOptions(entry, sha256), options));

@@ -240,3 +240,8 @@ export const COCO_17: Skeleton = skeletonByName("coco-17");
 
 /** MPII's 16 joints of a person. */
 export const MPII_16: Skeleton = skeletonByName("mpii-16");
+
+const OF_PERSONS: ReadonlySet<string> = new Set([...SKELETONS.keys()].filter((name) => name !== "ap10k-17"));
+
+/** Whether a skeleton is a published one of persons. */
+export const isOfPersons = ({ name }: Skeleton): boolean => OF_PERSONS.has(name);

@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { command as evalVerb } from "../../src/cli/eval.ts";
+import { evaluateOnCoco } from "../../src/estimators/evaluate-coco.ts";
 import { evaluateOnMpii } from "../../src/estimators/evaluate-mpii.ts";
 import { PoseEstimator } from "../../src/estimators/pose-estimator.ts";
 import { importStateDict } from "../../src/model-file/import-checkpoint.ts";
@@ -205,6 +206,32 @@ describe("hrnet eval on drawn figures", () => {
     process.exitCode = exitCode;
     expect(broken.counts).toMatchObject({ persons: 5, results: 4 });
     expect(broken.unreadable).toEqual([{ path: join(root, "val2017", "3.png"), reason: expect.any(String) }]);
+  });
+
+  test("a detector's boxes are those of a file with what it finds", async () => {
+    const root = temporaryFolder();
+    await writeCocoFolder(root, 3);
+    await using estimator = await PoseEstimator.load(await tinyModel(root), { device: "cpu", threads: 1 });
+    const boxes = [
+      { box: [10, 10, 60, 100], score: 0.9 },
+      { box: [20, 15, 50, 50], score: 0.4 },
+    ] as const;
+    const ids = [1, 2, 3, 4];
+    const rows = ids.flatMap((image_id) =>
+      boxes.map(({ box, score }) => ({ image_id, category_id: 1, bbox: box, score })),
+    );
+    const file = join(root, "found.json");
+    writeFileSync(file, JSON.stringify(rows));
+    const detector = { name: "two boxes", find: () => boxes };
+    const [found, read] = [
+      await evaluateOnCoco(estimator, root, { detections: detector }),
+      await evaluateOnCoco(estimator, root, { detections: file }),
+    ];
+    expect(found.results.length).toBe(2 * ids.length);
+    expect({ ...found, boxes: "" }).toEqual({ ...read, boxes: "" });
+    expect([found.boxes, read.boxes]).toEqual(["two boxes", file]);
+    const strict = await evaluateOnCoco(estimator, root, { detections: detector, minScore: 0.5 });
+    expect(strict.results.length).toBe(ids.length);
   });
 
   test("what does not fit together is said", async () => {

@@ -19,7 +19,7 @@ const BOXES = [
 
 let estimator: PoseEstimator;
 beforeAll(async () => {
-  estimator = await PoseEstimator.load(model);
+  estimator = await PoseEstimator.load(model, { detector: null });
 });
 afterAll(() => estimator.dispose());
 
@@ -32,7 +32,7 @@ async function withOptions<T>(
 }
 
 describe("estimate", () => {
-  test("one person per box in their order; without boxes the whole picture", async () => {
+  test("one person per box in their order; without boxes or detector the whole picture", async () => {
     const persons = await estimator.estimate(image, { boxes: BOXES });
     expect(persons.map(({ box }) => box)).toEqual(BOXES);
     expect(persons[0]!.keypoints.map(({ name }) => name)).toEqual(estimator.skeleton.keypoints);
@@ -124,7 +124,7 @@ describe("estimate", () => {
     const running = estimator.estimate(image, { signal: controller.signal });
     controller.abort();
     await expect(running).rejects.toMatchObject({ code: "aborted" });
-    const other = await PoseEstimator.load(model);
+    const other = await PoseEstimator.load(model, { detector: null });
     await other.dispose();
     await expect(other.estimate(image)).rejects.toMatchObject({ code: "usage" });
   });
@@ -165,7 +165,7 @@ describe("stream", () => {
     await expect(run(broken)).rejects.toThrow("detector broke");
     await broken.dispose();
     await expect(run(broken)).rejects.toThrow();
-    const disposed = await PoseEstimator.load(model);
+    const disposed = await PoseEstimator.load(model, { detector: null });
     await disposed.dispose();
     await expect(run(disposed)).rejects.toMatchObject({ code: "usage" });
   });
