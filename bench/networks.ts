@@ -1,10 +1,11 @@
 // The networks the benchmark runs: built here, with weights made from their names, so that no file is needed.
 
 import * as ort from "onnxruntime-node";
+import type { Graph } from "../src/graph/graph.ts";
 import { inferenceGraph } from "../src/graph/inference.ts";
 import { graphToModel } from "../src/graph/onnx.ts";
 import { encodeModel } from "../src/graph/onnx-proto.ts";
-import { buildNetwork, parseNetworkConfig } from "../src/models/network.ts";
+import { buildNetwork, type Network, type NetworkConfig, parseNetworkConfig } from "../src/models/network.ts";
 import { VARIANTS } from "../src/models/variants.ts";
 import { openSessionPool } from "../src/runtime/session-pool.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -22,20 +23,31 @@ export interface BenchNetwork {
 }
 
 /** A height and a width. */
-type Size = readonly [number, number];
+export type Size = readonly [number, number];
+
+/** The configuration of a variant. */
+export function configOf(name: string): NetworkConfig {
+  const variant = VARIANTS.find((candidate) => candidate.name === name)!;
+  return parseNetworkConfig(variant.config);
+}
+
+/** Weights made from their names. */
+export function proceduralWeights({ parameters }: Network): Map<string, Tensor> {
+  return new Map(
+    [...parameters].map(([key, { value }]) => [key, proceduralWeight(key, value.shape as number[])]),
+  );
+}
+
+/** A graph with weights as an ONNX file. */
+export function modelOf(name: string, graph: Graph, weights: ReadonlyMap<string, Tensor>): Uint8Array {
+  return encodeModel(graphToModel(inferenceGraph(graph, weights), { name }));
+}
 
 /** Builds a network by its variant's name. */
 export function benchNetwork(name: string, size: Size = SIZE): BenchNetwork {
-  const variant = VARIANTS.find((candidate) => candidate.name === name)!;
-  const network = buildNetwork(parseNetworkConfig(variant.config), size);
-  const weights = new Map(
-    [...network.parameters].map(([key, { value }]) => [key, proceduralWeight(key, value.shape as number[])]),
-  );
-  return {
-    name,
-    weights,
-    model: encodeModel(graphToModel(inferenceGraph(network.graph, weights), { name })),
-  };
+  const network = buildNetwork(configOf(name), size);
+  const weights = proceduralWeights(network);
+  return { name, weights, model: modelOf(name, network.graph, weights) };
 }
 
 /** An input of `batch` pictures. */

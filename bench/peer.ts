@@ -12,17 +12,20 @@ import type { Competitor } from "./measure.ts";
 /** Where there is no PyTorch. */
 export const NO_TORCH = "PyTorch was not found (set PYTHON to one that has torch): its rows are left out.";
 
-/** The first Python that has torch; `PYTHON` names one. */
-export function findPython(): string | undefined {
+/** The first Python that has torch, and `more` if asked for; `PYTHON` names one. */
+export function findPython(more: readonly string[] = []): string | undefined {
+  const modules = ["torch", "numpy", ...more].join(", ");
   const candidates = [process.env["PYTHON"], "python3", "/usr/bin/python3"].filter(
     (name) => name !== undefined,
   );
-  return candidates.find((name) => spawnSync(name, ["-c", "import torch, numpy"]).status === 0);
+  return candidates.find((name) => spawnSync(name, ["-c", `import ${modules}`]).status === 0);
 }
 
-/** Version of the PyTorch of that Python. */
-export const torchVersion = (python: string): string =>
-  spawnSync(python, ["-c", "import torch; print(torch.__version__)"]).stdout.toString().trim();
+/** Version of the PyTorch of that Python, or of another module. */
+export const torchVersion = (python: string, module = "torch"): string =>
+  spawnSync(python, ["-c", `import ${module}; print(${module}.__version__)`])
+    .stdout.toString()
+    .trim();
 
 /** A process that answers commands. */
 export class Peer {

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { commandRows } from "./command.ts";
+import { detectionRows } from "./detection.ts";
 import { forwardRows } from "./forward.ts";
 import type { Group, Row } from "./measure.ts";
 import { SIZE } from "./networks.ts";
@@ -25,8 +26,8 @@ if (![threads, rounds].every((count) => Number.isInteger(count) && count >= 1)) 
   throw new Error("--threads and --rounds must be whole numbers from 1 on.");
 }
 
-/** A forward pass takes seconds, too. */
-const segmentationRounds = Math.max(3, Math.ceil(rounds / 3));
+/** Forward passes of large pictures take seconds, too. */
+const largeRounds = Math.max(3, Math.ceil(rounds / 3));
 
 /** A step takes seconds: fewer turns do. */
 const trainingRounds = Math.max(3, Math.ceil(rounds / 2));
@@ -36,7 +37,8 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   torch: () => torchRows(threads, rounds),
   forward: () => forwardRows(threads === 1 ? [1] : [threads, 1], rounds),
   training: () => trainingRows(threads, trainingRounds),
-  segmentation: () => segmentationRows(threads, segmentationRounds),
+  segmentation: () => segmentationRows(threads, largeRounds),
+  detection: () => detectionRows(threads, largeRounds),
   command: () => commandRows(threads, rounds),
 };
 const unknown = options.only.find((name) => !Object.hasOwn(GROUPS, name));

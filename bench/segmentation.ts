@@ -1,11 +1,9 @@
 // HRNetV2 at Cityscapes' crop size against PyTorch, and the memory that a large picture takes in tiles.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { compare, type Group, type Row, row, threadsOf } from "./measure.ts";
+import { loadInTorch, rowsAgainstTorch } from "./against-torch.ts";
+import { type Group, type Row, row } from "./measure.ts";
 import { benchInput, benchNetwork, openCompetitor } from "./networks.ts";
-import { findPython, NO_TORCH, Peer, torchVersion, writeWeights } from "./peer.ts";
+import { findPython, NO_TORCH, Peer, torchVersion } from "./peer.ts";
 import { checkEqual } from "./torch-peer.ts";
 
 const NETWORKS = ["hrnetv2-w18", "hrnetv2-w48"] as const;
@@ -16,35 +14,14 @@ const PICTURES = { tile: [2048, 1024], large: [7300, 5480] } as const;
 
 /** One network's forward pass against PyTorch's, weights and input alike. */
 async function compareNetwork(peer: Peer, name: string, threads: number, rounds: number): Promise<Row[]> {
-  const folder = mkdtempSync(join(tmpdir(), "hrnet-bench-"));
-  try {
-    const network = benchNetwork(name, CROP);
-    const input = benchInput(1, CROP);
-    writeWeights(folder, network.weights, { input: input.shape });
-    writeFileSync(join(folder, "input.bin"), new Uint8Array((input.data as Float32Array).buffer));
-    await peer.ask({ do: "load", network: name, folder, threads, export: false });
-    const ours = await openCompetitor("ours", network.model, input, threads);
-    const theirs = new Float32Array(readFileSync(join(folder, "output.bin")).buffer);
-    checkEqual(`${name} in PyTorch`, await ours.outputs(), theirs);
-    const competitors = [
-      ours,
-      peer.competitor("PyTorch", { do: "run", channels_last: false }),
-      peer.competitor("channels last", { do: "run", channels_last: true }),
-    ];
-    const [session, contiguous, last] = (await compare(competitors, { rounds, count: 1, warmUp: 1 })) as [
-      number,
-      number,
-      number,
-    ];
-    await ours.close();
-    const title = `${name} at ${CROP.join("×")}, against`;
-    return [
-      row(`${title} PyTorch (${threadsOf(threads)})`, session, contiguous, "ms"),
-      row(`${title} PyTorch channels last (${threadsOf(threads)})`, session, last, "ms"),
-    ];
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const { model, weights } = benchNetwork(name, CROP);
+  const input = benchInput(1, CROP);
+  const theirs = await loadInTorch(peer, { network: name, weights, input }, threads);
+  const ours = await openCompetitor("ours", model, input, threads);
+  checkEqual(`${name} in PyTorch`, await ours.outputs(), theirs);
+  const rows = await rowsAgainstTorch(peer, `${name} at ${CROP.join("×")}`, ours, threads, rounds);
+  await ours.close();
+  return rows;
 }
 
 /** Peak memory of a process that segments a picture of that size, in MB. */

@@ -13,7 +13,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string", default: "runs/synthetic-people-parts/best.safetensors" },
     people: { type: "string", default: "people" },
-    pictures: { type: "string", default: "0,3,7,11,15" },
+    pictures: { type: "string", default: "1,5,12,22,25" },
     out: { type: "string", default: "docs/images/segment.jpg" },
   },
 });

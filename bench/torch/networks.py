@@ -1,4 +1,7 @@
-"""HRNet-W32, HRNetV2 for segmentation and Lite-HRNet-18 in PyTorch, with the published state-dict names: the peers of the benchmark."""
+"""HRNet-W32, HRNetV2 for segmentation and Lite-HRNet-18 in PyTorch, with the published state-dict names: the peers of the benchmark.
+
+Detectors are in detectors.py.
+"""
 
 import json
 from pathlib import Path
@@ -255,24 +258,20 @@ class LiteModule(nn.Module):
         return rows
 
 
-class LiteBackbone(nn.Module):
+class LiteBranches(nn.Module):
+    """Stem and three stages of parallel branches."""
+
+    widths = [40, 80, 160, 320]
+
     def __init__(self):
         super().__init__()
         self.stem = Stem()
-        widths, before = [40, 80, 160, 320], [32]
+        before = [32]
         for t, modules in enumerate((2, 4, 2)):
-            after = widths[: t + 2]
+            after = self.widths[: t + 2]
             setattr(self, f"transition{t}", self.transition(before, after))
             setattr(self, f"stage{t}", nn.Sequential(*[LiteModule(after) for _ in range(modules)]))
             before = after
-        outs = [160, 80, 40, 40]
-        projects = (
-            nn.ModuleDict(
-                {"depthwise_conv": ConvModule(c, c, 3, 1, c, act=False), "pointwise_conv": ConvModule(c, o)}
-            )
-            for c, o in zip(widths[::-1], outs)
-        )
-        self.head_layer = nn.ModuleDict({"projects": nn.ModuleList(projects)})
 
     @staticmethod
     def transition(before, after):
@@ -283,14 +282,32 @@ class LiteBackbone(nn.Module):
 
         return nn.ModuleList(layer(i, out) for i, out in enumerate(after))
 
-    def forward(self, x):
+    def branches(self, x):
         xs = [self.stem(x)]
         for t in range(3):
             steps = getattr(self, f"transition{t}")
             xs = [xs[min(i, len(xs) - 1)] if step is None else step(xs[min(i, len(xs) - 1)]) for i, step in enumerate(steps)]
             xs = getattr(self, f"stage{t}")(xs)
+        return xs
+
+
+class LiteBackbone(LiteBranches):
+    """With the iterative head of the pose network."""
+
+    def __init__(self):
+        super().__init__()
+        outs = [160, 80, 40, 40]
+        projects = (
+            nn.ModuleDict(
+                {"depthwise_conv": ConvModule(c, c, 3, 1, c, act=False), "pointwise_conv": ConvModule(c, o)}
+            )
+            for c, o in zip(self.widths[::-1], outs)
+        )
+        self.head_layer = nn.ModuleDict({"projects": nn.ModuleList(projects)})
+
+    def forward(self, x):
         y = None
-        for x, project in zip(reversed(xs), self.head_layer["projects"]):
+        for x, project in zip(reversed(self.branches(x)), self.head_layer["projects"]):
             if y is not None:
                 x = x + F.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=True)
             y = project["pointwise_conv"](project["depthwise_conv"](x))
@@ -309,11 +326,22 @@ class LiteHRNet(nn.Module):
         return self.keypoint_head["final_layer"](self.backbone(x))
 
 
+def detector(name):
+    """Imported when it is asked for: the other networks do without torchvision."""
+    import detectors
+
+    return getattr(detectors, name)()
+
+
 NETWORKS = {
     "hrnet-w32": HRNet,
     "lite-hrnet-18": LiteHRNet,
     "hrnetv2-w18": lambda: HRNetV2(18),
     "hrnetv2-w48": lambda: HRNetV2(48),
+    "faster-rcnn-hrnetv2p-w18": lambda: detector("FasterRCNN"),
+    "faster-rcnn-hrnetv2p-w18 outputs": lambda: detector("FasterRCNNOutputs"),
+    "fcos-lite-hrnet-18": lambda: detector("FCOS"),
+    "fcos-lite-hrnet-18 outputs": lambda: detector("FCOSOutputs"),
 }
 
 
