@@ -2,13 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { input } from "../../src/graph/value.ts";
 import { jointsMse } from "../../src/losses/heatmap-losses.ts";
-import { buildNetwork, type NetworkConfig, parseNetworkConfig } from "../../src/models/network.ts";
+import { buildNetwork, type NetworkConfig } from "../../src/models/network.ts";
 import { uniformRandom } from "../../src/random/random.ts";
 import { describeDevices } from "../../src/runtime/describe-devices.ts";
 import type { Device } from "../../src/runtime/session.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { TrainingSession } from "../../src/train/training-session.ts";
-import { randomWeights, tinyBaseline, tinyPose } from "../helpers/tiny-models.ts";
+import { randomWeights, tinyBaseline, tinyLite, tinyPose } from "../helpers/tiny-models.ts";
 
 const BATCH = 2;
 const [HEIGHT, WIDTH] = [64, 64] as const;
@@ -16,20 +16,7 @@ const STEPS = 4;
 
 const NETWORKS: readonly (readonly [string, NetworkConfig])[] = [
   ["HRNet", tinyPose(3)],
-  [
-    "Lite-HRNet",
-    parseNetworkConfig({
-      family: "lite-hrnet",
-      stem: { channels: 8, out: 8, expand: 1 },
-      stages: [2, 3, 4].map((branches) => ({
-        modules: 1,
-        blocks: 1,
-        channels: Array.from({ length: branches }, (_, b) => 8 * 2 ** b),
-      })),
-      block: { type: "weighting" },
-      head: { channels: 3 },
-    }),
-  ],
+  ["Lite-HRNet", tinyLite({ channels: 3 })],
   ["SimpleBaseline", tinyBaseline(3)],
 ];
 
