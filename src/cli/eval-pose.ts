@@ -124,7 +124,7 @@ function pckhText({ groups, mean50, mean10, mean11, persons }: PckhResult): stri
   ].join("\n");
 }
 
-/** Scores from which a detector's boxes are run: those below change AP by less than 0.001. */
+/** Scores from which a detector's boxes are run: classes less probable are not looked at in published figures either. */
 const LEAST_BOX_SCORE = 0.05;
 
 /**
