@@ -6,6 +6,7 @@ import type { RunOptions, StatefulSession, StatefulSessionOptions } from "../run
 import { openStatefulSession } from "../runtime/stateful.ts";
 import { availableCpus } from "../runtime/threads.ts";
 import { elementCount, type Tensor, tensor } from "../tensor/tensor.ts";
+import { concatenated, mean, partOf } from "./batch-parts.ts";
 import { BATCH_STATISTICS, parametersName, type ReplicatedStepGraph } from "./step-graph.ts";
 
 /** What a training session needs of the session that runs its step. */
@@ -136,38 +137,6 @@ function inputsOf(
 ): Record<string, Tensor> {
   const names = replica.inputs.map(({ name }) => name).filter((name) => !(name in parameters));
   return Object.fromEntries(names.map((name) => [name, partOf(feeds[name]!, index, replicas)]));
-}
-
-/** The samples `index` of `parts` equal parts; a scalar as it is. */
-function partOf({ dtype, shape, data }: Tensor, index: number, parts: number): Tensor {
-  if (shape.length === 0) return tensor(dtype, shape, data.slice());
-  const length = data.length / parts;
-  const samples = shape[0]! / parts;
-  return tensor(dtype, [samples, ...shape.slice(1)], data.slice(index * length, (index + 1) * length));
-}
-
-/** The mean of float arrays of one shape, in the memory of the first. */
-function mean(parts: readonly Tensor[]): Tensor {
-  const [first, ...others] = parts.map(({ data }) => data as Float32Array) as [
-    Float32Array,
-    ...Float32Array[],
-  ];
-  const factor = 1 / parts.length;
-  const last = others.pop();
-  for (const other of others) for (let i = 0; i < first.length; i++) first[i]! += other[i]!;
-  if (last) for (let i = 0; i < first.length; i++) first[i] = (first[i]! + last[i]!) * factor;
-  return parts[0]!;
-}
-
-/** Values of all parts one after the other; of numbers their mean. */
-function concatenated(parts: readonly Tensor[]): Tensor {
-  const { dtype, shape, data } = parts[0]!;
-  if (shape.length === 0) return mean(parts);
-  const result = tensor(dtype, [shape[0]! * parts.length, ...shape.slice(1)]);
-  parts.forEach((part, index) => {
-    (result.data as Float32Array).set(part.data as Float32Array, index * data.length);
-  });
-  return result;
 }
 
 /**

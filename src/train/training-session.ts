@@ -8,6 +8,7 @@ import { probeChannelBlock } from "../runtime/channel-block.ts";
 import type { Device, RunOptions, StatefulSessionOptions } from "../runtime/session.ts";
 import { openStatefulSession } from "../runtime/stateful.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { type Companion, type OpenCompanion, openCompanion } from "./companion.ts";
 import type { Optimizer } from "./optimizers.ts";
 import { openReplicas, type StepSession } from "./replicas.ts";
 import { buildReplicatedStep, buildStep, type StepGraph } from "./step-graph.ts";
@@ -52,6 +53,8 @@ export interface TrainingSessionOptions extends Omit<StepOptions, "target"> {
    * `run` is fed the whole batch. Default 1.
    */
   readonly replicas?: number;
+  /** What looks at each batch before the step, and gives some of its feeds; they are not among those of `run`. */
+  readonly companion?: Companion | undefined;
   /** What a resumed run had beside its weights. */
   readonly slots?: Slots;
   /** What was done before, in a resumed run. */
@@ -107,6 +110,7 @@ export class TrainingSession implements AsyncDisposable {
   readonly step: StepGraph;
   readonly device: Device;
   readonly #session: StepSession;
+  readonly #companion: OpenCompanion | undefined;
   readonly #options: TrainingSessionOptions;
   #steps: number;
   #batches: number;
@@ -114,11 +118,17 @@ export class TrainingSession implements AsyncDisposable {
   #lossScale: number;
   #scaledFor: number;
 
-  private constructor(options: TrainingSessionOptions, step: StepGraph, session: StepSession) {
+  private constructor(
+    options: TrainingSessionOptions,
+    step: StepGraph,
+    session: StepSession,
+    companion: OpenCompanion | undefined,
+  ) {
     this.network = options.network;
     this.step = step;
     this.device = session.device;
     this.#session = session;
+    this.#companion = companion;
     this.#options = options;
     this.#steps = options.done?.steps ?? 0;
     this.#batches = options.done?.batches ?? 0;
@@ -144,9 +154,16 @@ export class TrainingSession implements AsyncDisposable {
     } as const;
     const [step, session] =
       replicas === 1 ? await openWhole(built, settings) : await openInParts(built, replicas, settings);
-    const opened = new TrainingSession(options, step, session);
-    await session.setState(packState(step, options.weights, options.slots), { transfer: true });
-    return opened;
+    try {
+      const { strict: _, graphOptimization: __, ...beside } = { strict: false, ...settings, onLog: () => {} };
+      const companion = options.companion && (await openCompanion(options.companion, replicas, beside));
+      const opened = new TrainingSession(options, step, session, companion);
+      await session.setState(packState(step, options.weights, options.slots), { transfer: true });
+      return opened;
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
   }
 
   /** What was done, by earlier runs as well. */
@@ -167,8 +184,10 @@ export class TrainingSession implements AsyncDisposable {
     const { accumulate = 1 } = this.#options;
     const applies = this.#collected + 1 >= accumulate;
     const scalars = this.#scalars(learningRate, applies);
+    const fitting = this.#fitting(feeds);
+    const beside = await this.#companion?.feedsOf(fitting["image"]!);
     const { loss, gradientNorm, ...report } = await this.#session.run(
-      { ...this.#fitting(feeds), ...scalars },
+      { ...fitting, ...beside, ...scalars },
       { ...options, transfer: true },
     );
     const result = { loss: numberOf(loss!), gradientNorm: numberOf(gradientNorm!), report };
@@ -200,6 +219,7 @@ export class TrainingSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#companion?.[Symbol.asyncDispose]();
     await this.#session.dispose();
   }
 

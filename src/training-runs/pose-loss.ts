@@ -16,8 +16,8 @@ const KEYPOINT_LOSSES = { 1: jointsMse, 3: combinedTargetMse } as const;
  * The loss against the annotations, and with a teacher its weight times that against the teacher's heatmaps, in which every
  * keypoint counts alike, and that of the features.
  * @param perKeypoint channels per keypoint
- * @param outputs `heatmaps` N×K·c×h×w; with a teacher those of `withTeacher`
- * @param feeds `target` as the heatmaps, `weight` N×K
+ * @param outputs `heatmaps` N×K·c×h×w; with a teacher inside the graph those of `withTeacher`
+ * @param feeds `target` as the heatmaps, `weight` N×K; with a teacher beside it its heatmaps by their `taughtName`
  */
 export function poseLoss(
   { loss: options, teacher }: Pick<PoseRecipe, "loss" | "teacher">,
@@ -35,7 +35,8 @@ export function poseLoss(
       : hardestJointsMse(batch, options.hardKeypoints);
   const terms = [own];
   if (teacher) {
-    const targets = outputs[taughtName("heatmaps")]!;
+    const name = taughtName("heatmaps");
+    const targets = (feeds[name] ?? outputs[name])!;
     terms.push(scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets, weights: ones }), teacher.weight));
     const pairs = Object.keys(outputs).flatMap((name) => {
       const wanted = outputs[taughtName(name)];

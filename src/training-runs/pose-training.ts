@@ -21,7 +21,7 @@ import { drawFirstSamples } from "./first-samples.ts";
 import { freshWeights, initialModel } from "./initial-weights.ts";
 import { batchAccuracy, poseLoss } from "./pose-loss.ts";
 import { checkValidationData, validatePose } from "./pose-validation.ts";
-import { loadTeacher, withTeacher } from "./teacher.ts";
+import { loadTeacher, taughtName, withTeacher } from "./teacher.ts";
 import type { OpenTrainingOptions, TaskTraining } from "./training-task.ts";
 
 /**
@@ -76,7 +76,7 @@ export async function openPoseTraining(
     codec: recipe.codec,
   });
   const preprocessing = initial?.description.preprocessing ?? IMAGENET_NORMALIZATION;
-  const network = await besideTeacher(recipe, plain, preprocessing);
+  const lesson = await openLesson(recipe, plain, preprocessing);
   const description: ModelDescription = {
     version: 1,
     name: recipe.name,
@@ -98,13 +98,17 @@ export async function openPoseTraining(
   return {
     recipe,
     description,
-    network,
-    weights: resumed ?? initial?.weights ?? freshWeights(network, recipe.seed),
+    network: lesson.network,
+    weights: resumed ?? initial?.weights ?? freshWeights(plain, recipe.seed),
     samples,
     feeds: {
       target: graphInput("target", "float32", targets),
       weight: graphInput("weight", "float32", [part, keypoints]),
+      ...(lesson.companion && {
+        [taughtName("heatmaps")]: graphInput(taughtName("heatmaps"), "float32", targets),
+      }),
     },
+    companion: lesson.companion,
     loss: (outputs, feeds) => poseLoss(recipe, perKeypoint, outputs, feeds),
     accuracy: (report) => batchAccuracy(report, keypoints, [cellsX, cellsY]),
     validate: (weights, options) => validatePose(recipe, { description, weights }, options),
@@ -122,17 +126,18 @@ export async function openPoseTraining(
   };
 }
 
-/** The network to train, and beside it the teacher that the recipe names, if it does. */
-async function besideTeacher(
+/** The network to train and the teacher that the recipe names, if it does: inside its graph, or beside it. */
+async function openLesson(
   { teacher, input }: PoseRecipe,
   network: Network,
   normalization: Normalization,
-): Promise<Network> {
-  if (!teacher) return network;
+): Promise<Pick<TaskTraining, "network" | "companion">> {
+  if (!teacher) return { network };
   const layers = teacher.features?.layers ?? [];
   const expected = { heatmaps: network.graph.outputs["heatmaps"]!.shape, input };
   const loaded = await loadTeacher(teacher.model, expected, layers);
-  return withTeacher(network, loaded, layers, normalization);
+  if (layers.length === 0) return { network, companion: loaded.companion };
+  return { network: withTeacher(network, loaded, layers, normalization) };
 }
 
 /** Whether a recipe varies samples but forgets the mirror, which is off by default and worth as much as twice the data. */

@@ -1,4 +1,5 @@
-// A trained network to learn from: it stands beside the pupil in the training step and sees the very crops that the pupil sees.
+// A trained network to learn from, which sees the very crops that the pupil sees: it runs before the step when its answers are all that
+// is wanted, and inside it when its features are, too many to hand over.
 
 import { HRNetError } from "../errors.ts";
 import { createGraph, type Graph, rewriteGraph } from "../graph/graph.ts";
@@ -8,6 +9,7 @@ import { Relu } from "../graph/ops/elementwise.ts";
 import type { Shape, Value } from "../graph/value.ts";
 import { loadModel } from "../model-file/load-model.ts";
 import { buildNetwork, type Network } from "../models/network.ts";
+import type { Companion } from "../train/companion.ts";
 import { type Normalization, renormalize } from "../train/normalization.ts";
 
 /** A teacher, ready to be put beside a pupil. */
@@ -18,6 +20,8 @@ export interface Teacher {
    * @param x the pupil's input, N×3×H×W, normalised as `normalization` says
    */
   outputs(x: Value, normalization: Normalization): Readonly<Record<string, Value>>;
+  /** Its heatmaps by their {@link taughtName}, to be handed to a step. */
+  readonly companion: Companion;
 }
 
 /** The name of a teacher's output among those of the pupil. */
@@ -77,6 +81,10 @@ export async function loadTeacher(
   const [ownInput] = finished.inputs;
   return {
     source,
+    companion: {
+      graph: createGraph(finished.inputs, { [taughtName("heatmaps")]: finished.outputs["heatmaps"]! }),
+      normalization: preprocessing,
+    },
     outputs: (x, normalization) =>
       rewriteGraph(
         finished,

@@ -212,7 +212,7 @@ class TrainingRun {
 
   #openOn(device: Device): Promise<TrainingSession> {
     const recipe = this.#recipe;
-    const { network, weights, description, feeds, loss } = this.#training;
+    const { network, weights, description, feeds, companion, loss } = this.#training;
     const { threads, onLog } = this.#options;
     const { groups, frozenBatchNorms } = groupParameters(network.parameters, recipe);
     const { learningRate: _, weightDecay: __, ...optimizer } = recipe.optimizer;
@@ -222,6 +222,7 @@ class TrainingRun {
       weights,
       normalization: description.preprocessing,
       feeds,
+      ...(companion && { companion }),
       loss,
       optimizer,
       groups,

@@ -7,6 +7,7 @@ import type { Recipe } from "../recipe/schema.ts";
 import type { GalleryItem, ReportTable } from "../report/run-report.ts";
 import type { Device } from "../runtime/session.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Companion } from "../train/companion.ts";
 import type { LossTerms } from "../train/step-options.ts";
 import type { PreparedSamples } from "../training-data/prepared-samples.ts";
 
@@ -20,6 +21,8 @@ export interface TaskTraining {
   readonly samples: PreparedSamples;
   /** Inputs of the step beside the picture. */
   readonly feeds: Readonly<Record<string, Value>>;
+  /** What gives some of them. */
+  readonly companion?: Companion | undefined;
   loss(outputs: Readonly<Record<string, Value>>, feeds: Readonly<Record<string, Value>>): LossTerms;
   /** Share of a batch that was found right, from what the loss reports. */
   accuracy(report: Readonly<Record<string, Tensor>>): number | undefined;

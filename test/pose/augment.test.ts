@@ -69,6 +69,16 @@ describe("scale and rotation", () => {
     expect(drawn.every(({ center }) => center === person.center)).toBe(true);
   });
 
+  test("a base size of the region: the scale varies about it, half bodies have it as well", () => {
+    for (const halfBody of [undefined, { probability: 1 }]) {
+      const whole = drawMany({ scaleFactor: 0.35, halfBody }, 200);
+      const part = drawMany({ scale: 0.75, scaleFactor: 0.35, halfBody }, 200);
+      const ratios = part.map(({ scale }, i) => scale[1] / whole[i]!.scale[1]);
+      expectNear(ratios, new Array(200).fill(0.75), 1e-12);
+    }
+    expectNear(drawMany({ scale: 0.75 }, 1)[0]!.scale, [0.75 * 90, 0.75 * person.scale[1]], 1e-12);
+  });
+
   test("truncated normal: within ±factor, nothing at the ends", () => {
     const drawn = drawMany({
       distribution: "truncated-normal",

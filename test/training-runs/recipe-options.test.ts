@@ -237,6 +237,13 @@ describe("a teacher", () => {
     expect([plain.finished, finished]).toEqual([true, true]);
     const loss = async (name: string) => ((await timelessFigures(out(name))) as { loss: number }[])[0]!.loss;
     expect(await loss("taught")).toBeGreaterThan(await loss("untaught"));
+    // Beside the step, in one part or two, it says what it says inside, where features take it.
+    const features = { layers: ["stage2.*.relu"], weight: 1e-9 };
+    const { teacher } = taught;
+    const inside = tinyRecipe(root, { teacher: { ...teacher!, features }, replicas: 2 });
+    await runTiny(inside, out("inside"));
+    await runTiny(tinyRecipe(root, { teacher: teacher!, replicas: 2 }), out("beside"));
+    expect((await loss("beside")) / (await loss("inside"))).toBeCloseTo(1, 5);
     const other = tinyRecipe(root, { ...taught, codec: { name: "udp-combined" }, name: "other" });
     await expect(runTiny(other, out("refused"))).rejects.toThrow(
       /teacher .* gives heatmaps 4×17×16×16.*4×51/,
