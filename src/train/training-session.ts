@@ -144,26 +144,29 @@ export class TrainingSession implements AsyncDisposable {
   static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
     const { device = "cpu", replicas = 1, threads, spinning, onLog } = options;
     const built = { ...options, target: await targetOf(device) };
-    const settings = {
+    const beside = {
       device,
-      graphOptimization: "basic",
       ...(device === "cpu" ? {} : { strict: true }),
       ...(threads === undefined ? {} : { threads }),
       ...(spinning === undefined ? {} : { spinning }),
+    };
+    const settings = {
+      ...beside,
+      graphOptimization: "basic",
       ...(onLog === undefined ? {} : { onLog }),
     } as const;
     const [step, session] =
       replicas === 1 ? await openWhole(built, settings) : await openInParts(built, replicas, settings);
+    let companion: OpenCompanion | undefined;
     try {
-      const { strict: _, graphOptimization: __, ...beside } = { strict: false, ...settings, onLog: () => {} };
-      const companion = options.companion && (await openCompanion(options.companion, replicas, beside));
-      const opened = new TrainingSession(options, step, session, companion);
+      companion = options.companion && (await openCompanion(options.companion, replicas, beside));
       await session.setState(packState(step, options.weights, options.slots), { transfer: true });
-      return opened;
     } catch (error) {
+      await companion?.[Symbol.asyncDispose]();
       await session.dispose();
       throw error;
     }
+    return new TrainingSession(options, step, session, companion);
   }
 
   /** What was done, by earlier runs as well. */

@@ -35,8 +35,8 @@ export function poseLoss(
       : hardestJointsMse(batch, options.hardKeypoints);
   const terms = [own];
   if (teacher) {
-    const name = taughtName("heatmaps");
-    const targets = (feeds[name] ?? outputs[name])!;
+    const taught = taughtName("heatmaps");
+    const targets = (feeds[taught] ?? outputs[taught])!;
     terms.push(scale(KEYPOINT_LOSSES[perKeypoint]({ heatmaps, targets, weights: ones }), teacher.weight));
     const pairs = Object.keys(outputs).flatMap((name) => {
       const wanted = outputs[taughtName(name)];

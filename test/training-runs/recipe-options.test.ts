@@ -17,6 +17,7 @@ import { uniformRandom } from "../../src/random/random.ts";
 import { openSession } from "../../src/runtime/node.ts";
 import { COCO_17 } from "../../src/skeleton/skeletons.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { openCompanion } from "../../src/train/companion.ts";
 import { poseLoss } from "../../src/training-runs/pose-loss.ts";
 import { featuresOf, loadTeacher, taughtName } from "../../src/training-runs/teacher.ts";
 import { relativeError } from "../helpers/near.ts";
@@ -161,6 +162,10 @@ describe("a teacher", () => {
       const result = await session.run({ [name!]: tensor("float32", [2, 3, 64, 64], normalized) });
       const expected = result["heatmaps"]!.data as Float32Array;
       expect(relativeError(ours!.data as Float32Array, expected)).toBeLessThan(1e-5);
+      // Beside a step it takes the pixels themselves.
+      await using beside = await openCompanion(teacher.companion, 1, { device: "cpu", threads: 1 });
+      const fed = await beside.feedsOf(tensor("uint8", [2, 3, 64, 64], pixels));
+      expect(relativeError(fed[taughtName("heatmaps")]!.data as Float32Array, expected)).toBeLessThan(1e-5);
     },
   );
 
